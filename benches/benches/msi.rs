@@ -74,7 +74,9 @@ impl Board {
         let mut rig = Rig::with_ram(Spec::PLAIN, |machine| {
             let Gic::Its(gic) = &mut machine.gic else { panic!("a machine with an ITS") };
             gic.preset = Preset::Gic600;
-            for (key, value) in [("intid-bits", "17"), ("cache", cache)] {
+            // Entries of GIC-600 have no room for INTIDs of 17 bits.
+            let built = [("intid-bits", "17"), ("entries", "kvm"), ("cache", cache)];
+            for (key, value) in built {
                 gic.built.set(key, value).expect("keys of a GICv3");
             }
         });

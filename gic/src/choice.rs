@@ -1,8 +1,10 @@
 //! Every place where the architecture of LPIs and of the ITS leaves a choice, each with a name.
 //!
 //! A choice that can be made differently is a type here; [`Preset`] names sets of them, one of them
-//! drawn from a seed ([`adversarial`]). The others are made once, in the code, and listed so that a
-//! reader finds all of them:
+//! drawn from a seed ([`adversarial`]). Two values are no preset's, and there for who builds a GIC himself:
+//! [`MapToUnmapped::Refused`](its::MapToUnmapped::Refused) and
+//! [`TargetOfUnmap::Checked`](its::TargetOfUnmap::Checked), as Xen's ITS has both. The others are made
+//! once, in the code, and listed so that a reader finds all of them:
 //!
 //! | choice (IHI 0069 H) | made here |
 //! | --- | --- |
@@ -15,6 +17,8 @@
 //! | ITE with an INTID that is no LPI (5.2) | unmapped |
 //! | GITS_TRANSLATER written by a CPU (12.18) | ignored: it has no DeviceID |
 //! | first kilobyte of the pending table (5.1.2) | not used |
+//! | which of several interrupts of one priority a CPU takes (4.8) | that of the lowest INTID |
+//! | EnableLPIs set while GICR_PROPBASER or GICR_PENDBASER names no table (12.11) | they are read where the registers say |
 //! | an SPI for any CPU (GICD_IROUTER, 12.9) | offered to all that do not decline; the first acknowledge has it |
 
 pub mod adversarial;

@@ -83,34 +83,34 @@ impl AddressMap {
 
     /// As [`AddressMap::find`], faster for the two parts that were looked up last: a device writes
     /// to RAM and to a doorbell, a driver to memory and to the SMMU.
-    // Not inlined, the result would be returned through memory in pieces and reloaded as one wider
-    // word.
+    // `look_elsewhere` returns an index: a pair would be returned through memory in pieces and reloaded as
+    // one wider word, which stalls for longer than everything else here takes.
     #[inline(always)]
     pub fn look_up(&mut self, at: PhysAddr) -> Option<(Target, u64)> {
         let [last, before] = self.recent;
-        if let Some(found) = self.holds(last, at) {
-            return Some(found);
-        }
-        if let Some(found) = self.holds(before, at) {
+        let place = if self.holds(last, at) {
+            last
+        } else if self.holds(before, at) {
             self.recent = [before, last];
-            return Some(found);
-        }
-        self.look_elsewhere(at)
+            before
+        } else {
+            self.look_elsewhere(at)
+        };
+        self.find_at(place, at)
     }
 
-    /// The part of the region with this index, if it answers at `at`.
+    /// Whether the region with this index holds `at`.
     #[inline(always)]
-    fn holds(&self, place: usize, at: PhysAddr) -> Option<(Target, u64)> {
-        let &(span, target) = self.regions.get(place)?;
-        span.contains(at).then(|| (target, at.get() - span.start().get()))
+    fn holds(&self, place: usize, at: PhysAddr) -> bool {
+        self.regions.get(place).is_some_and(|(span, _)| span.contains(at))
     }
 
-    /// As [`AddressMap::look_up`], where neither of the last two answers.
+    /// The index of the region for [`AddressMap::look_up`], where neither of the last two holds `at`.
     #[inline(never)]
-    fn look_elsewhere(&mut self, at: PhysAddr) -> Option<(Target, u64)> {
+    fn look_elsewhere(&mut self, at: PhysAddr) -> usize {
         let place = self.regions.partition_point(|(span, _)| span.last() < at);
         self.recent = [place, self.recent[0]];
-        self.find_at(place, at)
+        place
     }
 
     #[inline]

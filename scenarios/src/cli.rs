@@ -14,6 +14,7 @@ mod profiles;
 mod progress;
 mod replay;
 mod run;
+mod seeds;
 mod setting;
 mod walk;
 

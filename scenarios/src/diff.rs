@@ -76,7 +76,7 @@ pub fn diff(
     let parted: Vec<usize> = (0..a.len().max(b.len()))
         .filter(|&at| !Side::of(a.get(at)).is_like(&Side::of(b.get(at))))
         .collect();
-    let mut experiment = Experiment::new(subject, asked, &parted, &b);
+    let mut experiment = Experiment::new(subject, asked, &parted, (&a, &b));
     let reasons = experiment.reasons(&mut observe)?;
     let divergences = parted.iter().zip(reasons).enumerate().map(|(number, (&at, because))| {
         let there = a.get(at).or(b.get(at)).expect("one of the two was that long");

@@ -7,6 +7,7 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
+//! | `before` | which line made a mapping, which command did nothing? |
 //! | `order` | which checks did it pass before? |
 //! | `words` | what did it run into, by name? |
 //! | `access` | where does what a device does lead? |
@@ -18,6 +19,7 @@
 //! | `report` | how is it told? |
 
 mod access;
+mod before;
 mod candidate;
 mod hardware;
 mod limits;
@@ -27,18 +29,17 @@ mod search;
 mod why;
 mod words;
 
-pub use hardware::{Hardware, Otherwise, Unsynchronised};
+pub use hardware::{Hardware, Otherwise, Undone, Unsynchronised, rules as hardware_rules};
 pub use report::{Attempted, Explained, Explanation, Nearest, Remark};
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use passim_model::{Iova, Refusal, Span};
 
 use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind};
 use crate::op::Op;
-use crate::run::{Answered, ContainerHere, Outcome, Runner};
+use crate::run::{Answered, Runner};
 use crate::script::{Block, Script};
+use before::Before;
 
 /// For how many differences of a file it is searched what would have been accepted; each takes runs
 /// of its own.
@@ -80,7 +81,8 @@ pub(crate) struct Origin {
 /// No operation in that line, or a scenario that cannot be run to it.
 pub fn explain(script: &Script, line: u64, chosen: &Chosen) -> Result<Explanation, InputError> {
     let (subject, op, block) = Subject::new(script, line, chosen)?;
-    let (mut runner, origins) = subject.arrive()?;
+    let (mut runner, before) = subject.arrive()?;
+    let origins = before.origins(&runner);
     let surroundings = runner.surroundings();
     let outcome = runner.perform(&op).map_err(|error| error.at(script, block))?;
     let account = runner.account();
@@ -99,7 +101,9 @@ pub fn explain(script: &Script, line: u64, chosen: &Chosen) -> Result<Explanatio
         by_device: matches!(op, Op::Read { .. } | Op::Write { .. } | Op::Raise { .. }),
         has_kernel: runner.is_booted(),
         hardware: hardware::told(&op, &outcome, &account.hardware),
-        not_synchronised: hardware::unsynchronised(subject.lines_before(), &op),
+        lost: runner.has_lost(),
+        not_performed: hardware::undone(subject.lines_before(), &op, &before.undone),
+        not_synchronised: hardware::unsynchronised(subject.lines_before(), &op, &before.undone),
         otherwise: Vec::new(),
         notes: access::notes(&op, surroundings.as_ref(), &origins),
         nearest: None,
@@ -114,7 +118,9 @@ pub fn explain(script: &Script, line: u64, chosen: &Chosen) -> Result<Explanatio
     }
     if account.refusal().is_none() {
         let around = surroundings.as_ref();
-        explanation.nearest = hardware::nearest(&subject, &op, &account.hardware, around);
+        let undone = subject.lines_before().filter(|(line, _)| before.undone.contains_key(line));
+        let undone: Vec<&Op> = undone.map(|(_, op)| op).collect();
+        explanation.nearest = hardware::nearest(&subject, &op, &account.hardware, &undone, around);
     }
     if let (Some(refusal), Some(surroundings)) = (account.refusal(), surroundings) {
         let available = account.shortage.map(|shortage| shortage.available);
@@ -152,6 +158,9 @@ impl<'a> Subject<'a> {
             }
             before.push((op, block));
         }
+        if let Some(error) = script.unread() {
+            return Err(error.clone());
+        }
         let lines: Vec<_> = script.blocks().map(|block| script.line_of(block)).collect();
         let near = lines.iter().copied().min_by_key(|known| known.abs_diff(line));
         let error = script.source().error_in_line(
@@ -165,16 +174,15 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// A machine that was run to the line, and which lines made its mappings.
-    fn arrive(&self) -> Result<(Runner, Vec<Origin>), InputError> {
+    /// A machine that was run to the line, and what was noted on the way.
+    fn arrive(&self) -> Result<(Runner, Before), InputError> {
         let mut runner = Runner::with(self.chosen.clone());
-        let mut made = Made::default();
+        let mut made = Before::default();
         for (op, block) in &self.before {
             let line = self.script.line_of(block);
             made.perform(&mut runner, op, line).map_err(|error| error.at(self.script, block))?;
         }
-        let origins = made.origins(&runner);
-        Ok((runner, origins))
+        Ok((runner, made))
     }
 
     /// The operations before, each with its line.
@@ -187,8 +195,15 @@ impl<'a> Subject<'a> {
     /// performed.
     fn performed(&self, before: &[Op], op: &Op, chosen: Option<&Chosen>) -> Option<Moment> {
         let mut runner = Runner::with(chosen.unwrap_or(self.chosen).clone());
-        let so_far = self.before.iter().map(|(op, _)| op);
-        so_far.chain(before).try_for_each(|op| runner.perform(op).map(drop)).ok()?;
+        self.before.iter().try_for_each(|(op, _)| runner.perform(op).map(drop)).ok()?;
+        for op in before {
+            let outcome = runner.perform(op).ok()?;
+            if runner.account().refusal().is_some() {
+                let first = format!("what comes first is refused: {op}: ");
+                let outcome = vec![format!("{first}{}", outcome.join("; "))];
+                return Some(Moment { outcome, is_good: false });
+            }
+        }
         let outcome = runner.perform(op).ok()?;
         let account = runner.account();
         let stopped = outcome.iter().any(|line| line.starts_with("stalled"));
@@ -204,52 +219,6 @@ impl<'a> Subject<'a> {
         self.before.iter().try_for_each(|(op, _)| runner.perform(op).map(drop)).ok()?;
         Some(runner)
     }
-}
-
-/// Which lines made mappings, noted as they are performed.
-#[derive(Default)]
-struct Made {
-    by: BTreeMap<(usize, Span<Iova>), u64>,
-}
-
-impl Made {
-    /// Performs an operation in `line`, and notes what it maps: a call that names its range without
-    /// looking at all that is mapped, one that is given byte by byte by what is there after it.
-    fn perform(&mut self, runner: &mut Runner, op: &Op, line: u64) -> Outcome {
-        let named = match op {
-            Op::Map { iova, size, fd, .. } | Op::MsiWindow { iova, size, fd } => {
-                let span = Span::from_size(*iova, size.0);
-                span.and_then(|span| Some((runner.container_behind(fd.map(|fd| fd.0))?, span)))
-            }
-            _ => None,
-        };
-        let is_raw = matches!(op, Op::Ioctl { .. });
-        let before = is_raw.then(|| mappings_of(runner));
-        let outcome = runner.perform(op)?;
-        if let Some(key) = named.filter(|_| runner.account().refused.is_empty()) {
-            self.by.insert(key, line);
-        }
-        if let Some(before) = before {
-            let new = mappings_of(runner).into_iter().filter(|key| !before.contains(key));
-            self.by.extend(new.map(|key| (key, line)));
-        }
-        Ok(outcome)
-    }
-
-    /// Those that are still there.
-    fn origins(self, runner: &Runner) -> Vec<Origin> {
-        let there = mappings_of(runner);
-        let origins = self.by.into_iter().filter(|(key, _)| there.contains(key));
-        origins.map(|((container, iova), line)| Origin { container, iova, line }).collect()
-    }
-}
-
-fn mappings_of(runner: &Runner) -> BTreeSet<(usize, Span<Iova>)> {
-    let Some(around) = runner.surroundings() else { return BTreeSet::new() };
-    let of = |(&number, here): (&usize, &ContainerHere)| {
-        here.mappings.iter().map(|mapping| (number, mapping.iova)).collect::<Vec<_>>()
-    };
-    around.containers.iter().flat_map(of).collect()
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ pub struct SmmuV2 {
 pub struct SmmuWires {
     /// The event queue has become non-empty.
     pub event_queue: Option<IntId>,
-    /// The PRI queue has become non-empty, or has overflowed.
+    /// The PRI queue has become non-empty, or has got the last request of a group.
     pub pri_queue: Option<IntId>,
     /// CMD_SYNC is complete.
     pub command_sync: Option<IntId>,

@@ -7,9 +7,11 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `calls` | which call asks for it, and in which function of the kernel? |
+//! | `places` | where does the check stand, if that function does not make it? |
 //! | `recorded` | in which line of which recording did a kernel refuse by it? |
 
 mod calls;
+mod places;
 mod recorded;
 
 pub use calls::{CALLS, CallEntry};
@@ -24,6 +26,14 @@ pub fn errnos(rule: &Rule) -> Vec<&'static str> {
     let words = rule.note.split(|c: char| !c.is_ascii_alphanumeric());
     let known = |word: &str| Errno::ALL.iter().map(|errno| errno.name()).find(|name| *name == word);
     words.filter_map(known).collect()
+}
+
+/// Of these, those that a kernel answers with whose choices decide about the rule.
+pub fn errnos_decided(rule: &Rule, decided: &[Decision]) -> Vec<&'static str> {
+    let all = errnos(rule);
+    let named = |errno: &&str| decided.iter().any(|it| it.value.eq_ignore_ascii_case(errno));
+    let chosen: Vec<_> = all.iter().copied().filter(named).collect();
+    if chosen.is_empty() { all } else { chosen }
 }
 
 /// The calls that a rule can refuse, as `linux/vfio.h` and POSIX name them.
@@ -42,12 +52,24 @@ pub fn call_named(name: &str) -> Option<&'static CallEntry> {
     })
 }
 
-/// Where in the kernel the check stands: file and function of 6.12.
+/// Where in the kernel the check stands: file and function of 6.12, or of the series where it says so.
 pub fn place_of(rule: &str) -> Option<String> {
+    if places::is_nowhere(rule) {
+        return None;
+    }
     let asks = CALLS.iter().find(|call| call.owns(rule));
     let asks = asks.or_else(|| CALLS.iter().find(|call| call.asks_for(rule)));
-    let (file, function) = calls::place(rule).or_else(|| asks.map(|call| call.place))?;
+    let (file, function) = places::place(rule).or_else(|| asks.map(|call| call.place))?;
     Some(format!("{file}, {function}"))
+}
+
+/// A place with the kernel that has it.
+pub fn dated(place: &str) -> String {
+    if place.ends_with(places::OF_THE_SERIES) {
+        place.to_owned()
+    } else {
+        format!("{place} (6.12)")
+    }
 }
 
 /// Choices of a kernel that decide whether a rule is asked, when, or with which errno.
@@ -83,7 +105,6 @@ const DECIDED: &[(&str, &[&str])] = &[
     ("irq-eventfd", &["device-error-fd"]),
     ("hot-reset-groups", &["empty-hot-reset"]),
     ("hot-reset-not-isolated", &["hot-reset-refusal"]),
-    ("unmap-bisects", &["v1-unmap-order"]),
     ("find-dma-null", &["find-dma"]),
     ("msi-second-aperture", &["second-window"]),
     ("doorbell-not-mapped", &["doorbell-error"]),

@@ -36,7 +36,7 @@ mod transfers;
 mod translations;
 mod under_way;
 
-pub use account::{Account, Answered, Shortage};
+pub use account::{Account, Answered, CommandError, Shortage};
 pub(crate) use info::{device as device_text, status as status_text};
 pub(crate) use iommu_info::info_text;
 pub(crate) use memory::AREA_ALIGN;

@@ -6,6 +6,7 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `assemble` | how do facts become a machine that runs? |
+//! | `parts`, `sound` | which parts of a machine do not go together, and where does its file say so? |
 //! | `board` | what answers at an address, and who does what parts want done? |
 //! | `smmu`, `x86` | what becomes of an access at the IOMMU it goes through? |
 //! | `dma` | where does a device's access go from there? |
@@ -28,8 +29,10 @@ mod edu;
 mod interrupts;
 mod message;
 mod outstanding;
+mod parts;
 mod process;
 mod smmu;
+mod sound;
 mod x86;
 
 pub use aboard::BoardDevice;
@@ -41,7 +44,9 @@ pub use dma::{DeviceWrite, NoTransfer, Piece, Reach};
 pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
 pub use outstanding::CarriedOn;
+pub use parts::Clash;
 pub use smmu::{Explained, Outcome, Smmu, Stalled, Terminated};
+pub use sound::sound;
 pub use x86::Blocked;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -304,3 +304,79 @@ fn a_picture_is_a_file_and_nothing_is_said() {
     let output = passim(&["draw", "virt-its", "--out", "/nonexistent/drawn.html"]);
     assert_eq!(ended(&output), Some(2));
 }
+
+/// A message before a SYNC, which chance lets arrive early or late.
+const EARLY: &str = "bare plain-its\nlpis-on cpu=0 config=0x40100000 pending=0x40200000\n\
+    its-on queue=0x40300000 devices=0x40310000 collections=0x40320000\n\
+    lpi intid=8192 value=0xa1\nits-command MAPD device=1 itt=0x40400000 bits=4\n\
+    its-command MAPC icid=0 cpu=0\nits-command SYNC cpu=0\n\
+    its-command MAPTI device=1 event=0 intid=8192 icid=0\n";
+
+#[test]
+fn seeds_are_tried_up_to_the_first_that_breaks_a_scenario() {
+    let (early, file) = (scratch("early.scn"), scratch("synced.scn"));
+    std::fs::write(&early, format!("{EARLY}message device=1 event=0\n")).unwrap();
+    let synced = format!("{EARLY}its-command SYNC cpu=0\nmessage device=1 event=0\n");
+    std::fs::write(&file, synced).unwrap();
+    let (early, synced) = (early.display().to_string(), file.display().to_string());
+    for name in [&early, &synced] {
+        assert_eq!(ended(&passim(&["run", "--bless", name])), Some(0));
+    }
+    let output = passim(&["run", &early, "--seeds", "0..1000", "--json"]);
+    assert_eq!(ended(&output), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let seed = json["files"][0]["seed"].as_u64().unwrap();
+    let differences = json["files"][0]["differences"].as_array().unwrap();
+    assert!(!differences.is_empty());
+    // It is the first, and that one alone does the same.
+    let before = format!("0..{seed}");
+    if seed > 0 {
+        assert_eq!(ended(&passim(&["run", &early, "--seeds", &before])), Some(0));
+    }
+    let alone = ["run", &early, "--gic", "adversarial", "--seed", &seed.to_string(), "--json"];
+    let alone: serde_json::Value = serde_json::from_slice(&passim(&alone).stdout).unwrap();
+    assert_eq!(alone["files"][0]["differences"].as_array(), Some(differences));
+    let output = passim(&["run", &synced, "--seeds", "0..50"]);
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(ended(&output), Some(0), "{text}");
+    assert!(text.contains("as it says under every seed of 0..50"), "{text}");
+    for wrong in ["5..5", "7", "1..x"] {
+        assert_eq!(ended(&passim(&["run", &synced, "--seeds", wrong])), Some(2), "{wrong}");
+    }
+    assert_eq!(ended(&passim(&["run", &synced, "--seeds", "0..2", "--gic", "qemu"])), Some(2));
+    std::fs::remove_file(early).unwrap();
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn a_command_that_is_never_lost_is_exit_2_of_an_explanation_too() {
+    let file = scratch("lose.scn");
+    std::fs::write(&file, format!("{EARLY}message device=1 event=0\n")).unwrap();
+    let place = format!("{}:9", file.display());
+    assert_eq!(ended(&passim(&["explain", &place, "--lose", "MAPTI:1"])), Some(0));
+    let output = passim(&["explain", &place, "--lose", "MAPTI:7"]);
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(ended(&output), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("no ITS was told MAPTI:7: nothing was lost"), "{text}");
+}
+
+#[test]
+fn rules_are_found_by_what_a_program_was_answered() {
+    let found = |names: &[&str]| {
+        let output = passim(&[&["rules"], names].concat());
+        (ended(&output), String::from_utf8(output.stdout).unwrap())
+    };
+    for (names, rule) in [
+        (&["ERANGE"] as &[&str], "iommu-map-range: "),
+        (&["MAP_DMA", "ERANGE"], "iommu-map-range: "),
+        (&["EOVERFLOW"], "map-wrap: "),
+        (&["map-wrap", "--profile", "linux-7.2"], "errno:     EOVERFLOW"),
+        (&["its-event-mapped"], "IHI 0069 H 5.2, 5.3 (MAPTI, SYNC)"),
+        (&["F_TRANSLATION"], "IHI 0070 G.b 7.3.13"),
+    ] {
+        let (code, text) = found(names);
+        assert!(code == Some(0) && text.contains(rule), "{names:?}: {text}");
+    }
+    assert_eq!(found(&["F_TRANSLATION", "EINVAL"]).0, Some(2));
+}

@@ -222,3 +222,61 @@ fn tables_as_kvm_saves_them_are_told_too() {
     let event = "event 0: lpi 8193, collection 1 -> lpi 8193 at cpu 1, enabled, priority 0xc0";
     assert!(told.contains(event), "{told}");
 }
+
+/// The dump of an ITS with one piece of its text in place of another: how `walk` ends, and what it
+/// says on both streams.
+fn changed(from: &str, to: &str) -> (Option<i32>, String) {
+    let source = Path::new(&recording(ITS)).to_owned();
+    let good = passim::recording::read::read_whole(&source).unwrap().text().to_owned();
+    assert!(good.contains(from), "{from}");
+    let file = scratch(&format!("changed-{}.json", from.len() + 100 * to.len()));
+    std::fs::write(&file, good.replacen(from, to, 1)).unwrap();
+    let output = passim(&["walk", "--dump", &file.display().to_string()]);
+    std::fs::remove_file(&file).unwrap();
+    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    (output.status.code(), String::from_utf8(both).unwrap())
+}
+
+#[test]
+fn a_dump_of_an_its_that_contradicts_itself_says_so() {
+    for (from, to, says) in [
+        ("0x200000000000\",\"0x0\"", "0x200300000000\",\"0x0\"", "by the command in slot 9"),
+        ("\"000003ff0000000000008003\"", "\"000003ff0000000000008007\"", "slot 9"),
+        ("\"0xb8000000431c040f\"", "\"0x0\"", "GITS_CBASER.Valid"),
+        ("\"entry_size\":12", "\"entry_size\":8", "digits are no entry of 8 bytes"),
+        ("\"type\":\"devices\"", "\"type\":\"foo\"", "GITS_BASER0.Type"),
+        ("\"indirect\":1", "\"indirect\":0", "GITS_BASER0.Indirect"),
+        ("\"CREADR\":\"0x420\"", "\"CREADR\":\"0x460\"", "the commands that wait from GITS_CREADR"),
+        ("\"0x43200780\"", "\"0x0\"", "GICR_PENDBASER of cpu 0, whose LPIs are on"),
+        ("\"000003ff000000000000800b\"", "\"03ff000000000000800b\"", "no entry of 12 bytes"),
+        ("\"0x431f078f\"", "\"0x431f0780\"", "lpi 8192 has no configuration"),
+    ] {
+        let (code, text) = changed(from, to);
+        assert!(matches!(code, Some(1 | 2)), "{from} -> {to}: {text}");
+        assert!(text.contains(says), "{from} -> {to}: {text}");
+    }
+    let (_, text) = changed("\"0x431f078f\"", "\"0x431f0780\"");
+    let place = text.lines().find(|line| line.contains(".json:1:")).unwrap_or_default();
+    assert!(text.contains("PROPBASER") && !place.is_empty(), "{text}");
+}
+
+#[test]
+fn what_a_message_comes_to_is_told_where_redistributors_are_off_or_missing() {
+    let (code, text) = changed("\"CTLR\":\"0x3\"", "\"CTLR\":\"0x2\"");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("-> lpi 8192 at cpu 0, whose LPIs are off"), "{text}");
+    let (_, text) = changed("\"000003ff0000000000008003\"", "\"000003ff000000000000000b\"");
+    assert!(text.contains("-> nothing: 2 is no LPI"), "{text}");
+}
+
+#[test]
+fn what_a_dump_does_not_hold_is_not_read_as_zero() {
+    let smmu = recording("linux-6.12-4k/stage1/dumps/smmu_s1v2_4k.json.zst");
+    let output = passim(&["walk", "--dump", &smmu, "--sid", "0x28", "--iova", "0"]);
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}{error}", text(&output));
+    assert!(error.contains("not in the dump: the STE at 0xfc180a00"), "{error}");
+    assert!(error.contains("the dump has 0x8 (00:01.0)"), "{error}");
+    let drawn = ["draw", &smmu, "--sid", "0x28", "--iova", "0", "--out", "-"];
+    assert_eq!(passim(&drawn).status.code(), Some(2));
+}

@@ -211,3 +211,70 @@ fn a_comparison_tells_each_cause_once() {
     let last = quiet.lines().rev().take_while(|line| line.starts_with("  "));
     assert!(last.count() > 0 || !quiet.contains("because"), "{quiet}");
 }
+
+#[test]
+fn what_happened_before_an_error_is_told_and_written_down() {
+    let before = "machine virt-its\nlocked\n";
+    // An operation that cannot be performed, one that is none, a line that is no line.
+    for (wrong, message) in [
+        ("enable dev=00:01.0 vectors=1\n", "has not attached 00:01.0"),
+        ("lockd\n", "did you mean `locked`?"),
+        ("locked  \n", "remove the spaces at the end"),
+    ] {
+        let (code, text) = run(&format!("{before}{wrong}locked\n"));
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains("line 2: locked\n+ VmLck 0 kB") && text.contains(message), "{text}");
+        assert!(
+            text.contains("1 scenario, 2 operations, 2 differ; 1 not run to the end"),
+            "{text}"
+        );
+    }
+    let text = format!("{before}lockd\nlocked\n");
+    let output = fed(&["run", "-", "--json"], &text);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let file = &json["files"][0];
+    assert_eq!(file["answers"][1]["outcome"][0], "VmLck 0 kB");
+    assert_eq!((&file["error"]["line"], json["errors"].as_array().unwrap().len()), (&3.into(), 0));
+    let path = scratch("half.scn");
+    std::fs::write(&path, text).unwrap();
+    let (code, said) = said(&passim(&["run", "--bless", &path.display().to_string()]));
+    let written = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(code == Some(2) && said.contains("blessed up to line 2"), "{said}");
+    assert_eq!(written, "machine virt-its\n  ok\nlocked\n  VmLck 0 kB\nlockd\nlocked\n");
+}
+
+/// The machine file of QEMU's board with one line in place of another.
+fn machine(from: &str, to: &str) -> (Option<i32>, String) {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("machines/virt-its.toml")).unwrap();
+    assert!(text.contains(from));
+    said(&fed(&["machines", "-"], &text.replace(from, to)))
+}
+
+#[test]
+fn a_machine_that_cannot_be_built_is_refused_with_the_line() {
+    let (code, text) = machine("cpus = 2 ", "cpus = 2 ");
+    assert!(code == Some(0) && text.contains("00:01.0"), "{text}");
+    for (from, to, place, message) in [
+        ("cpus = 2 ", "cpus = 1000000000 ", ":8:8", "a GICv3 serves at most 512 CPUs here"),
+        ("cpus = 2 ", "cpus = 200 ", ":31:18", "the redistributor of CPU 125"),
+        ("base = 0x0905_0000", "base = 0x4000_0000", ":22:8", "SMMU 0 at [0x40000000"),
+        (
+            "base = 0x0905_0000",
+            "base = \"0xffffffffffff0000\"",
+            ":22:8",
+            "leaves the address space",
+        ),
+        ("its = 0x0808_0000", "its = 0x4000_0000", ":32:7", "ITS 0 at [0x40000000"),
+        ("size = \"2G\"", "size = \"1T\"", ":18:8", "configuration space at [0x4010000000"),
+    ] {
+        let (code, text) = machine(from, to);
+        assert_eq!(code, Some(2), "{to}: {text}");
+        assert!(text.contains(place) && text.contains(message), "{to}: {text}");
+        assert!(text.contains("help: ") && !text.contains("Interrupts("), "{to}: {text}");
+    }
+    // Nothing is wrong with a board on which no kernel boots: it is there for `bare`.
+    let (code, text) = machine("idr = [0x0d44_101b,", "idr = [0,");
+    assert!(code == Some(0) && text.contains("no kernel boots on it"), "{text}");
+}

@@ -38,7 +38,7 @@ fn file(choice: &str) -> PathBuf {
 fn outcome(script: &Script, choice: &str, value: &str) -> Vec<Vec<String>> {
     let set = vec![(choice.to_owned(), value.to_owned())];
     match run_with(script, &Chosen { set, ..Chosen::default() }) {
-        Ok(report) => report.outcomes,
+        Ok(report) => report.outcomes(),
         Err(error) => vec![vec![error.to_string()]],
     }
 }

@@ -239,8 +239,9 @@ fn raises_what_is_its_own(case: &Case, delivered: &Delivered) -> Result<(), Test
     for victim in &raised {
         let told = format!("{}\n{}", world.lines.join("\n"), drawn.text);
         prop_assert_eq!(victim.device_id, attacker.device_id, "{}", told);
-        // A function with the same DeviceID at the same ITS is in the same group, because aliases
-        // form groups; or the bridge above it made the kernel give it neither group nor driver. At
+        // On these machines a function with the same DeviceID at the same ITS is in the same group,
+        // because aliases form groups and no firmware maps two groups to one DeviceID; or the bridge
+        // above it made the kernel give it neither group nor driver. At
         // another ITS it is unrelated, and reachable if a function in the attacker's container uses
         // that ITS.
         if victim.its == attacker.its {

@@ -50,6 +50,9 @@ fn number(key: &'static str, least: u32, most: u32) -> BoxedStrategy<(String, St
 fn features() -> impl Strategy<Value = Vec<(String, String)>> {
     let on_off = &["on", "off"];
     let keys = vec![
+        word("reserved-bits", &["ignore", "error"]),
+        number("error-interrupt", 32, 1019),
+        number("unmapped-interrupt", 32, 1019),
         word("cache", &["off", "1", "16", "1024"]),
         number("event-bits", 14, 32),
         // Devices of the second ITS of `two-its` are from 80:00.0 on.
@@ -69,7 +72,7 @@ fn features() -> impl Strategy<Value = Vec<(String, String)>> {
         word("message-spis", on_off),
     ];
     let rare = any::<u8>();
-    (keys, prop::collection::vec(any::<bool>(), 16), rare).prop_map(|(keys, kept, rare)| {
+    (keys, prop::collection::vec(any::<bool>(), 19), rare).prop_map(|(keys, kept, rare)| {
         let all = rare % 4 == 0;
         keys.into_iter().zip(kept).filter(|(_, kept)| all || *kept).map(|(key, _)| key).collect()
     })

@@ -14,7 +14,7 @@ passim_model::rules! {
     TEXT_END = "text-end",
         "A text ends within a page.",
         "6.12 strndup_user; not measured";
-    /// EINVAL.
+    /// EINVAL, or ENOSPC of a list that is longer than there is room for.
     ARGSZ_SHORT = "argsz-short",
         "argsz covers every field the call reads.",
         "linux/vfio.h; measured on 6.1 and 6.12";
@@ -187,7 +187,7 @@ passim_model::rules! {
     MAP_ALIGNMENT = "map-alignment",
         "iova, vaddr and size are multiples of the smallest page, and size is not 0.",
         "measured on 6.1 and 6.12";
-    /// EINVAL.
+    /// EINVAL, or EOVERFLOW by policy.
     MAP_WRAP = "map-wrap",
         "Neither iova nor vaddr runs past 2^64.",
         "measured on 6.1 and 6.12";
@@ -252,7 +252,7 @@ passim_model::rules! {
     UNMAP_ALIGNMENT = "unmap-alignment",
         "iova and size are multiples of the smallest page, and size is not 0.",
         "measured on 6.1 and 6.12";
-    /// EINVAL.
+    /// EINVAL, or EOVERFLOW by policy.
     UNMAP_WRAP = "unmap-wrap",
         "The range does not run past 2^64.",
         "measured on 6.1 and 6.12";

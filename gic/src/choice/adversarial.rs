@@ -14,8 +14,8 @@
 
 use super::its::{
     BasesWhileEnabled, Caching, CommandErrors, EventBeyond, Haste, IttAtMapd, MemoryErrors,
-    MoveFrom, Ordering, Quiescent, RemapDevice, RemapEvent, UnknownCommands, UnmapCollection,
-    WriterBeyond,
+    MoveFrom, Ordering, Quiescent, RemapDevice, RemapEvent, ReservedBits, TableBase,
+    UnknownCommands, UnmapCollection, WriterBeyond,
 };
 use super::lpi::{
     BaseWhileEnabled, ClearEnable, ConfigRead, Disabling, InvlpirReach, LpiState, MoveToDisabled,
@@ -48,7 +48,7 @@ const fn drawn(
 }
 
 /// Every point that is drawn with the seed. References are to IHI 0069 H.
-pub const DRAWN: [Drawn; 23] = [
+pub const DRAWN: [Drawn; 25] = [
     drawn(
         "a command that cannot be performed (5.2)",
         "CommandErrors",
@@ -57,6 +57,12 @@ pub const DRAWN: [Drawn; 23] = [
     ),
     drawn("a queue or table that does not answer (5.2)", "MemoryErrors", "its", &["Skip", "Stall"]),
     drawn("a command that is none (5.3)", "UnknownCommands", "its", &["Skip", "Error"]),
+    drawn(
+        "bits of a command that must be zero (5.3)",
+        "ReservedBits",
+        "its",
+        &["Ignored", "Error"],
+    ),
     drawn(
         "bits of an EventID beyond the device's table (12.18, GITS_TRANSLATER)",
         "EventBeyond",
@@ -90,6 +96,12 @@ pub const DRAWN: [Drawn; 23] = [
         &["Ignored", "Taken"],
     ),
     drawn(
+        "a base of GITS_BASER that is not aligned to pages of 16 KiB (12.18)",
+        "TableBase",
+        "its",
+        &["Cut", "AsItIs"],
+    ),
+    drawn(
         "GITS_CWRITER beyond the queue (12.18)",
         "WriterBeyond",
         "its",
@@ -106,7 +118,7 @@ pub const DRAWN: [Drawn; 23] = [
         "when configuration is read (5.1)",
         "ConfigRead",
         "lpi",
-        &["WhenPended", "UntilInvalidated", "AtMapping", "AtEnabling"],
+        &["WhenPended", "UntilInvalidated", "OnceForAll", "AtMapping", "AtEnabling"],
     ),
     drawn(
         "where pending state is while LPIs are on (5.1)",
@@ -118,9 +130,14 @@ pub const DRAWN: [Drawn; 23] = [
         "a pending table that software says is zero: GICR_PENDBASER.PTZ (12.11)",
         "PendingZero",
         "lpi",
-        &["Honoured", "Doubted"],
+        &["Honoured", "HonouredOnce", "Doubted"],
     ),
-    drawn("clearing GICR_CTLR.EnableLPIs (12.11)", "ClearEnable", "lpi", &["Allowed", "Refused"]),
+    drawn(
+        "clearing GICR_CTLR.EnableLPIs, and whether GICR_CTLR.CES says so (12.11)",
+        "ClearEnable",
+        "lpi",
+        &["Allowed", "Untold", "Refused"],
+    ),
     drawn(
         "when the pending table is written after that: GICR_CTLR.RWP (12.11)",
         "Disabling",
@@ -199,7 +216,7 @@ pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
     let mut chance = Chance::new(seed);
     let haste = chance.pick([Haste::Even, Haste::Slow, Haste::Never, Haste::Never]);
     let cache = |lg2| Caching::Translations { lg2 };
-    ItsChoices {
+    let plain = ItsChoices {
         command_errors: chance.pick([
             CommandErrors::Skip,
             CommandErrors::Report,
@@ -224,12 +241,16 @@ pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
         ordering: Ordering::Late { seed, haste },
         move_from_unmapped: chance.pick([MoveFrom::Allowed, MoveFrom::Refused]),
         ..plain
-    }
+    };
+    // The last, so that what the others are does not depend on it.
+    let reserved_bits = chance.pick([ReservedBits::Ignored, ReservedBits::Error]);
+    let table_base = chance.pick([TableBase::Cut, TableBase::AsItIs]);
+    ItsChoices { reserved_bits, table_base, ..plain }
 }
 
 /// What is drawn for redistributors. Three in four read the configuration no sooner than they must.
 pub(super) fn lpi(seed: u64) -> LpiChoices {
-    use ConfigRead::{AtEnabling, AtMapping, UntilInvalidated, WhenPended};
+    use ConfigRead::{AtEnabling, AtMapping, OnceForAll, UntilInvalidated, WhenPended};
     // Not the numbers that are drawn for the ITS.
     let mut chance = Chance::new(!seed);
     let plain = LpiChoices {
@@ -263,7 +284,20 @@ pub(super) fn lpi(seed: u64) -> LpiChoices {
     // The last, so that what the others are does not depend on it.
     let ptz = chance.pick([PendingZero::Honoured, PendingZero::Doubted]);
     let disabling = chance.pick([Disabling::AtOnce, Disabling::OnStep]);
-    LpiChoices { ptz, disabling, ..plain }
+    let ptz = match ptz {
+        PendingZero::Honoured => chance.pick([PendingZero::Honoured, PendingZero::HonouredOnce]),
+        other => other,
+    };
+    let allowed = chance.pick([ClearEnable::Allowed, ClearEnable::Untold]);
+    let clear_enable = match plain.clear_enable {
+        ClearEnable::Refused => ClearEnable::Refused,
+        ClearEnable::Allowed | ClearEnable::Untold => allowed,
+    };
+    let config = match plain.config {
+        UntilInvalidated => chance.pick([UntilInvalidated, OnceForAll]),
+        other => other,
+    };
+    LpiChoices { config, ptz, disabling, clear_enable, ..plain }
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@
 //! | command errors | stall | skip | skip | stall | drawn |
 //! | redistributors not reached | as encoded | as encoded | as encoded | its own | as encoded |
 //! | memory errors | stall | stall | skip | stall | drawn |
+//! | a collection that does not answer | as others | passed over | as others | as others | as others |
 //! | restart | Retry | any store | Retry | Retry | Retry |
 //! | unknown commands | error | skip | skip | error | drawn |
+//! | bits of commands that must be zero | ignored | ignored | ignored | ignored | drawn |
 //! | EventID beyond the table | ignored | ignored | ignored | ignored | drawn |
 //! | MAPTI of a mapped event | keep | replace | keep | replace | drawn |
 //! | MAPTI to an unmapped collection | allowed | allowed | told | allowed | allowed |
@@ -25,19 +27,20 @@
 //! | bases stored to while enabled | ignored | ignored | ignored | ignored | drawn |
 //! | a table without Valid | stays | stays | emptied | stays | stays |
 //! | CWRITER beyond the queue | ignored | stops | ignored | ignored | drawn |
+//! | a base that is not on a page of the table's | cut | as it is | cut | cut | drawn |
 //! | attributes of queue and tables | kept | raw | cacheable | kept | kept |
 //! | CREADR stored to | read-only | writable | read-only | read-only | read-only |
 //! | CBASER stored to | plain | plain | coarse | plain | plain |
 //! | Quiescent | when disabled | always | when idle | when disabled | drawn |
 //! | enabling without tables | takes place | takes place | ignored | takes place | takes place |
 //! | tables are | in memory | in memory | the ITS's | in memory | in memory |
-//! | translations remembered | none | none | 4096 | 4096 | drawn |
+//! | translations remembered | none | none | all | 4096 | drawn |
+//! | which are forgotten | what changes | what changes | whole | what changes | what changes |
 //! | effects | at once | at once | at once | at once | up to the next SYNC |
 //!
-//! The columns of QEMU and KVM follow their sources, KVM's with its defects mended that tests look for:
-//! MOVALL moves the LPIs of one CPU, not all. A translation that KVM remembers outlives a MAPC to a CPU
-//! whose LPIs are off, where here the message is dropped. Saving writes whole tables of what is mapped,
-//! where KVM leaves old entries in them that it then finds. MOVI out of an unmapped collection is refused
+//! The columns of QEMU and KVM follow their sources, with those defects mended that the list of bugs in
+//! `docs/its.md` has tests for: KVM's MOVALL moves the LPIs of one CPU, not all; QEMU's entries of level 1
+//! have an address and nothing else. MOVI out of an unmapped collection is refused
 //! by every implementation that could be read, gem5's rendering of the architecture's pseudocode among
 //! them; GIC-600's follows its manual where that speaks, and the architecture's plainest reading where it
 //! does not. What `adversarial` draws from is in [`adversarial`].
@@ -45,9 +48,9 @@
 mod settled;
 
 pub use settled::{
-    Enabling, EventsOfLpis, InvalidTable, InvallScope, LpiBound, QueueBase, RdbaseBits, Reader,
-    RemapCollection, Restart, SizeOfUnmap, TableHome, TargetErrors, TargetOfUnmap,
-    WithoutCollection,
+    CollectionAborts, Enabling, EventsOfLpis, Forgetting, InvalidTable, InvallScope, LpiBound,
+    QueueBase, RdbaseBits, Reader, RemapCollection, Restart, SizeOfUnmap, TableHome, TargetErrors,
+    TargetOfUnmap, WithoutCollection,
 };
 
 use super::{Attributes, Preset, adversarial};
@@ -82,6 +85,16 @@ pub enum UnknownCommands {
     Skip,
     /// An error like another.
     #[default]
+    Error,
+}
+
+/// Bits of a command that must be zero and are not.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum ReservedBits {
+    /// Not looked at.
+    #[default]
+    Ignored,
+    /// An error like another.
     Error,
 }
 
@@ -168,6 +181,17 @@ pub enum BasesWhileEnabled {
     Taken,
 }
 
+/// A base in GITS_BASER that is not aligned to the pages that the table is made of, 16 KiB each: bits 13
+/// and 12. Those of 64 KiB have other bits of the address there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum TableBase {
+    /// The bits are zero, and read as zero.
+    #[default]
+    Cut,
+    /// They are bits of the address.
+    AsItIs,
+}
+
 /// A store to GITS_CWRITER beyond the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum WriterBeyond {
@@ -205,6 +229,8 @@ pub enum Caching {
         /// log2 of their number.
         lg2: u8,
     },
+    /// All, however many there are.
+    All,
 }
 
 /// When what a command asks of redistributors, and of messages, is done.
@@ -244,10 +270,14 @@ pub struct ItsChoices {
     pub target_errors: TargetErrors,
     /// Memory that does not answer.
     pub memory_errors: MemoryErrors,
+    /// Collections that memory does not answer for.
+    pub collection_aborts: CollectionAborts,
     /// Going on after a stop.
     pub restart: Restart,
     /// Commands nobody knows.
     pub unknown_commands: UnknownCommands,
+    /// Bits that must be zero.
+    pub reserved_bits: ReservedBits,
     /// EventIDs beyond the table.
     pub event_beyond: EventBeyond,
     /// Mapping a mapped event.
@@ -282,6 +312,8 @@ pub struct ItsChoices {
     pub bases_while_enabled: BasesWhileEnabled,
     /// Tables that are no longer valid.
     pub invalid_table: InvalidTable,
+    /// Bases that are not aligned.
+    pub table_base: TableBase,
     /// Attributes of the queue and of tables.
     pub attributes: Attributes,
     /// GITS_CWRITER beyond the queue.
@@ -298,6 +330,8 @@ pub struct ItsChoices {
     pub table_home: TableHome,
     /// The cache of translations.
     pub caching: Caching,
+    /// And what it forgets.
+    pub forgetting: Forgetting,
     /// When effects take place.
     pub ordering: Ordering,
 }
@@ -307,8 +341,10 @@ const STRICT: ItsChoices = ItsChoices {
     command_errors: CommandErrors::Stall,
     target_errors: TargetErrors::Architecture,
     memory_errors: MemoryErrors::Stall,
+    collection_aborts: CollectionAborts::AsOthers,
     restart: Restart::RetryBit,
     unknown_commands: UnknownCommands::Error,
+    reserved_bits: ReservedBits::Ignored,
     event_beyond: EventBeyond::Ignored,
     remap_event: RemapEvent::Keep,
     map_to_unmapped: MapToUnmapped::Allowed,
@@ -326,6 +362,7 @@ const STRICT: ItsChoices = ItsChoices {
     invall_scope: InvallScope::Collection,
     bases_while_enabled: BasesWhileEnabled::Ignored,
     invalid_table: InvalidTable::Stays,
+    table_base: TableBase::Cut,
     attributes: Attributes::Kept,
     writer_beyond: WriterBeyond::Ignored,
     reader: Reader::ReadOnly,
@@ -334,6 +371,7 @@ const STRICT: ItsChoices = ItsChoices {
     enabling: Enabling::Always,
     table_home: TableHome::Memory,
     caching: Caching::Off,
+    forgetting: Forgetting::WhatChanges,
     ordering: Ordering::AtOnce,
 };
 
@@ -349,10 +387,13 @@ impl Preset {
             Self::ArchStrict => STRICT,
             Self::Qemu => ItsChoices {
                 command_errors: CommandErrors::Skip,
+                collection_aborts: CollectionAborts::PassedOver,
                 restart: Restart::AnyStore,
                 unknown_commands: UnknownCommands::Skip,
                 size_of_unmap: SizeOfUnmap::Checked,
                 rdbase_bits: RdbaseBits::SixteenOfMapc,
+                // arm_gicv3_its.c, baser_base_addr.
+                table_base: TableBase::AsItIs,
                 attributes: Attributes::Raw,
                 invall_scope: InvallScope::Everywhere,
                 writer_beyond: WriterBeyond::Stops,
@@ -378,7 +419,9 @@ impl Preset {
                 queue_base: QueueBase::Coarse,
                 quiescent: Quiescent::WhenIdle,
                 enabling: Enabling::NeedsTables,
-                caching: Caching::Translations { lg2: 12 },
+                // vgic_its_cache_translation, and who calls vgic_its_invalidate_cache.
+                caching: Caching::All,
+                forgetting: Forgetting::Whole,
                 ..replacing
             },
             Self::Gic600 => ItsChoices {

@@ -3,11 +3,11 @@
 //! | choice | `arch-strict` | `qemu` | `kvm-abi0` | `gic600` | `adversarial` |
 //! | --- | --- | --- | --- | --- | --- |
 //! | the state of an LPI is | a redistributor's | a redistributor's | its own | a redistributor's | a redistributor's |
-//! | configuration is read | once | when pended | at mapping | once | drawn |
+//! | configuration is read | once | when pended | at mapping | once for all | drawn |
 //! | pending state is in | the redistributor | memory | the redistributor | the redistributor | drawn |
 //! | the pending table is read | at enabling | repeatedly | at enabling | at enabling | at enabling |
 //! | PTZ | honoured | ignored | honoured | honoured | drawn |
-//! | clearing EnableLPIs | refused | allowed | allowed | allowed | drawn |
+//! | clearing EnableLPIs | refused | allowed | allowed | allowed, untold | drawn |
 //! | bases stored to while LPIs are on | ignored | used | ignored | ignored | drawn |
 //! | GICR_PROPBASER | each its own | each its own | shared | each its own | drawn |
 //! | attributes of tables | kept | raw | cacheable | kept | kept |
@@ -45,9 +45,13 @@ pub enum LpiState {
 pub enum ConfigRead {
     /// Whenever it becomes pending, and when it is invalidated: nothing is remembered.
     WhenPended,
-    /// When it is first needed, and not again before it is invalidated.
+    /// When it is first needed, and not again before it is invalidated, or the LPI is mapped or moved
+    /// here: what a redistributor knew while the LPI was elsewhere is of no use.
     #[default]
     UntilInvalidated,
+    /// When it is first needed at any redistributor, and at none again before it is invalidated, at
+    /// whichever: the GIC has one cache. No mapping and no move is an invalidation.
+    OnceForAll,
     /// When LPIs are turned on, of every LPI, and not again before it is invalidated or moved here:
     /// mapping an LPI is no invalidation.
     AtEnabling,
@@ -82,21 +86,25 @@ pub enum PendingScan {
 /// What GICR_PENDBASER.PTZ does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum PendingZero {
-    /// The table is not read when LPIs are turned on; the bit reads as zero.
+    /// The table is not read when LPIs are turned on, whenever that is; the bit reads as zero.
     #[default]
     Honoured,
+    /// As [`Honoured`](Self::Honoured), of one turning on: it is not set any more after that.
+    HonouredOnce,
     /// The table is read all the same; the bit is kept.
     Ignored,
     /// The table is read all the same; the bit reads as zero.
     Doubted,
 }
 
-/// Whether GICR_CTLR.EnableLPIs can be cleared (GICR_CTLR.CES).
+/// Whether GICR_CTLR.EnableLPIs can be cleared.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum ClearEnable {
-    /// Yes.
+    /// Yes, and GICR_CTLR.CES says so.
     #[default]
     Allowed,
+    /// Yes, and GICR_CTLR.CES, which promises nothing where it is 0, does not say so.
+    Untold,
     /// Once set it stays set.
     Refused,
 }
@@ -290,8 +298,13 @@ impl Preset {
                 move_to_disabled: MoveToDisabled::Move,
                 ..plain
             },
-            // GIC-600AE TRM 101206_0003_04, page 83: MOVALL to where LPIs are off drops them.
+            // GIC-600AE TRM 101206_0003_04. Page 73: software had better not clear EnableLPIs, but can;
+            // page 121: GICR_CTLR resets to 0. Page 64 (4.10): one cache of a chip has the priorities and
+            // enables of LPIs, and what is new in memory counts once INV and SYNC have been performed.
+            // Page 83: MOVALL to where LPIs are off drops them.
             Self::Gic600 => LpiChoices {
+                config: ConfigRead::OnceForAll,
+                clear_enable: ClearEnable::Untold,
                 pending_priority: PendingPriority::Sticks,
                 move_to_disabled: MoveToDisabled::Lost,
                 ..plain

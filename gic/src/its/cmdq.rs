@@ -5,8 +5,20 @@ use super::error::{CommandError, Failure, Reason, Report};
 use super::wire::command::{BYTES, WORDS};
 use super::{Its, MOST_REPORTS, Spelled};
 use crate::Progress;
-use crate::choice::its::{CommandErrors, MemoryErrors, UnknownCommands};
+use crate::choice::its::{CommandErrors, MemoryErrors, ReservedBits, UnknownCommands};
 use passim_model::{Abort, Effect, Memory, PhysAddr, event};
+
+/// Why a command was not performed, and whether the queue goes on whatever is chosen.
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    pub(super) passed_over: bool,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self { failure, passed_over: false }
+    }
+}
 
 impl Its {
     /// Consumes the next command, if there is one and nothing keeps the queue.
@@ -24,19 +36,23 @@ impl Its {
         }
         let outcome = match fetch(base, reader, memory) {
             Ok(words) => self.perform_words(&words, memory),
-            Err(abort) => Err(Failure::Memory(abort.0)),
+            Err(abort) => Err(Failed::from(Failure::Memory(abort.0))),
         };
         self.counters.commands += 1;
         match outcome {
             Ok(()) => self.advance(),
-            Err(failure) => self.fail(failure),
+            Err(failed) => self.fail(failed),
         }
         Progress::Worked
     }
 
-    fn perform_words(&mut self, words: &Words, memory: &mut Memory) -> Result<(), Failure> {
+    fn perform_words(&mut self, words: &Words, memory: &mut Memory) -> Result<(), Failed> {
         let opcode = command::number(words);
+        let strict = self.implementation.choices.reserved_bits == ReservedBits::Error;
         match command::decode(words) {
+            Some(_) if strict && command::has_reserved_bits(words) => {
+                Err(Failure::Command(CommandError { opcode, reason: Reason::ReservedBits }).into())
+            }
             Some(command) => {
                 let by_address = self.implementation.features.redistributors_at.is_some();
                 let told = |words| Spelled::of(words, by_address);
@@ -46,7 +62,8 @@ impl Its {
             None => match self.implementation.choices.unknown_commands {
                 UnknownCommands::Skip => Ok(()),
                 UnknownCommands::Error => {
-                    Err(Failure::Command(CommandError { opcode, reason: Reason::Unsupported }))
+                    let reason = Reason::Unsupported;
+                    Err(Failure::Command(CommandError { opcode, reason }).into())
                 }
             },
         }
@@ -57,9 +74,10 @@ impl Its {
         self.registers.creadr = if next >= self.registers.queue_bytes() { 0 } else { next };
     }
 
-    fn fail(&mut self, failure: Failure) {
+    fn fail(&mut self, Failed { failure, passed_over }: Failed) {
         let choices = &self.implementation.choices;
         let stalls = match failure {
+            _ if passed_over => false,
             Failure::Command(error) => {
                 let stalling = choices.command_errors == CommandErrors::Stall;
                 stalling && !error.is_found_beyond_the_its()

@@ -34,9 +34,28 @@ impl Its {
         if icid < u16::from(features.held_collections) {
             return true;
         }
-        // Also of a list, which would have room for any few: KVM's vgic_its_check_id, and GIC-600,
-        // whose table is flat (101206_0003_04, page 82: outside the range by GITS_BASER1).
+        // KVM's find_collection asks no table for those that there are.
+        if self.kept.is_some() {
+            return true;
+        }
+        // GIC-600, whose table is flat: 101206_0003_04, page 82, outside the range by GITS_BASER1.
         u64::from(icid) < self.registers.collections().map_or(0, Table::room)
+    }
+
+    /// Whether an ITS that has its tables itself has this collection, or has a place in memory for it: also
+    /// of a list, which would have room for any few.
+    // KVM's vgic_its_check_id, of those that come.
+    pub(super) fn has_or_can_have(&self, icid: u16, memory: &Memory) -> bool {
+        let Some(kept) = &self.kept else { return self.has_collection(icid) };
+        let held = usize::from(icid) < self.held.len();
+        held || kept.has_collection(icid) || self.has_place(icid, memory)
+    }
+
+    /// Whether memory answers for the place that a collection would have in an array.
+    pub(super) fn has_place(&self, icid: u16, memory: &Memory) -> bool {
+        let table = self.registers.collections();
+        let at = table.and_then(|table| table.entry(u64::from(icid), memory).ok());
+        at.is_some_and(|at| memory.load_u64(at).is_ok())
     }
 
     /// The CPU of an event's collection; `None` if that is not mapped, or there is none.
@@ -86,15 +105,12 @@ impl Its {
             *held = cpu;
             return Ok(());
         }
+        if cpu.is_some() && !self.has_or_can_have(icid, memory) {
+            return Err(NoCollection::OutOfRange);
+        }
         if let Some(kept) = self.kept.as_mut() {
             match cpu {
-                // KVM's vgic_its_check_id, of those that come.
-                Some(cpu)
-                    if u64::from(icid) < self.registers.collections().map_or(0, Table::room) =>
-                {
-                    kept.map_collection(icid, cpu);
-                }
-                Some(_) => return Err(NoCollection::OutOfRange),
+                Some(cpu) => kept.map_collection(icid, cpu),
                 None => kept.remove_collection(icid),
             }
             return Ok(());

@@ -135,8 +135,33 @@ pub(super) fn number(words: &Words) -> u8 {
     Word0::OPCODE.get(words[0]) as u8
 }
 
-/// Reads a command; `None` if there is none of this number for physical LPIs. Fields that must be
-/// zero are not looked at.
+/// Whether a command for physical LPIs has a bit set that no field of it has: RES0. IHI 0069 H 5.3.
+pub(super) fn has_reserved_bits(words: &Words) -> bool {
+    let (of_device, event) = (Word0::DEVICE_ID.mask(), EventWord1::EVENT_ID.mask());
+    let (icid, rdbase) = (CollectionWord2::ICID.mask(), CollectionWord2::RDBASE.mask());
+    let fields = match Opcode::of(number(words)) {
+        Some(Opcode::Movi | Opcode::Mapi) => [of_device, event, icid, 0],
+        Some(Opcode::Mapti) => [of_device, event | EventWord1::PINTID.mask(), icid, 0],
+        Some(Opcode::Int | Opcode::Clear | Opcode::Inv | Opcode::Discard) => {
+            [of_device, event, 0, 0]
+        }
+        Some(Opcode::Mapd) => {
+            let table = MapdWord2::ITT.mask() | MapdWord2::VALID.mask();
+            [of_device, MapdWord1::SIZE.mask(), table, 0]
+        }
+        Some(Opcode::Mapc) => [0, 0, icid | rdbase | CollectionWord2::VALID.mask(), 0],
+        Some(Opcode::Sync) => [0, 0, rdbase, 0],
+        Some(Opcode::Invall) => [0, 0, icid, 0],
+        Some(Opcode::Movall) => [0, 0, rdbase, MovallWord3::RDBASE2.mask()],
+        _ => return false,
+    };
+    let [fields0, fields1, fields2, fields3] = fields;
+    let fields = [fields0 | Word0::OPCODE.mask(), fields1, fields2, fields3];
+    words.iter().zip(fields).any(|(word, fields)| word & !fields != 0)
+}
+
+/// Reads a command; `None` if there is none of this number for physical LPIs. Bits that must be zero
+/// are not looked at ([`has_reserved_bits`]).
 pub(super) fn decode(words: &Words) -> Option<Command> {
     let [w0, w1, w2, w3] = *words;
     let device = DeviceId::new(Word0::DEVICE_ID.get(w0) as u32);

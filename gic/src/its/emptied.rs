@@ -7,6 +7,7 @@ use super::orphans::Orphans;
 use super::table::Table;
 use super::wire::DEVICES;
 use passim_model::Memory;
+use std::collections::BTreeSet;
 
 impl Its {
     /// Empties the tables that stores have made invalid since the last call.
@@ -28,7 +29,6 @@ impl Its {
             (None, Some(table)) => table.zero(entries, memory),
             (None, None) => {}
         }
-        self.members.clear();
         self.tell_all();
         self.orphans = Orphans::default();
     }
@@ -36,7 +36,8 @@ impl Its {
     /// No collection is mapped, and events lose theirs for good. KVM's
     /// vgic_its_free_collection_list.
     fn empty_collections(&mut self, table: Option<Table>, memory: &mut Memory) {
-        let icids: Vec<_> = self.members.keys().copied().collect();
+        let icids: BTreeSet<_> =
+            self.events(memory).into_iter().filter_map(|(_, icid)| icid).collect();
         for icid in icids {
             // An event in memory that does not answer is mapped to nothing either way.
             let _ = self.orphan(icid, memory);

@@ -2,6 +2,7 @@
 
 use super::command::Opcode;
 use super::wire::command::opcode;
+use crate::Size;
 use crate::choice::its::TargetErrors;
 use core::fmt;
 use passim_model::{DeviceId, EventId, PhysAddr};
@@ -31,6 +32,8 @@ pub enum Reason {
     IteInvalid,
     /// There is no such command here.
     Unsupported,
+    /// Bits of it are set that must be zero.
+    ReservedBits,
     /// GIC-600's own: the redistributor does not exist. Of MOVALL, that which they leave.
     NoTarget,
     /// GIC-600's own: MOVALL to a redistributor that does not exist.
@@ -62,7 +65,7 @@ impl Reason {
             Self::UnmappedCollection => 0x09,
             Self::IteInvalid => 0x10,
             // Implementation defined; Marvell's Odyssey has this value.
-            Self::Unsupported => 0xff,
+            Self::Unsupported | Self::ReservedBits => 0xff,
             // GIC-600AE TRM 101206_0003_04, ITS command errors, pages 82 to 85.
             Self::NoTarget => 0x20,
             Self::NoDestination => 0x21,
@@ -91,6 +94,7 @@ impl Reason {
             Self::UnmappedCollection => "the collection is not mapped",
             Self::IteInvalid => "the event's collection is not mapped",
             Self::Unsupported => "no such command here",
+            Self::ReservedBits => "bits are set that must be zero",
             Self::NoTarget => "the redistributor does not exist",
             Self::NoDestination => "the redistributor they go to does not exist",
             Self::ChipOffline => "the chip is offline",
@@ -272,12 +276,34 @@ pub struct FailedWrite {
     /// Who wrote.
     pub device: DeviceId,
     /// What.
-    pub event: EventId,
+    pub wrote: Wrote,
     /// What the ITS says of it, 24 bits.
     pub syndrome: u32,
 }
 
+/// What a device wrote that raised nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Wrote {
+    /// An event.
+    Event(EventId),
+    /// Anything that is no message: so many bytes, at this offset from where the ITS starts.
+    Other(u64, Size),
+}
+
+impl fmt::Display for Wrote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => write!(f, "event {event}"),
+            Self::Other(at, Size::Byte) => write!(f, "1 byte at {at:#x}"),
+            Self::Other(at, size) => write!(f, "{} bytes at {at:#x}", size.bytes()),
+        }
+    }
+}
+
 impl FailedWrite {
+    /// What is said of a write to the translation frame that is no message: ACE_LITE_TRANS_FAILURE, of
+    /// GIC-600AE TRM 101206_0003_04, page 86.
+    pub(super) const NO_MESSAGE: u32 = 0x01_0b03;
     /// What is said where LPIs are off: INT_LPI_OFF, of GIC-600AE TRM 101206_0003_04, page 85.
     pub(super) const LPIS_OFF: u32 =
         CommandError { opcode: opcode::INT, reason: Reason::LpisOff }.syndrome();

@@ -4,6 +4,7 @@
 //! messages may still see of the time before it goes with the packet.
 
 use super::Its;
+use super::cmdq::Failed;
 use super::collection::NoCollection;
 use super::command::{Command, Source};
 use super::entry::{Dte, Ite};
@@ -12,12 +13,12 @@ use super::flight::{Before, Late};
 use super::table::Missing;
 use crate::Cpu;
 use crate::choice::its::{
-    InvallScope, IttAtMapd, LpiBound, MapToUnmapped, MoveFrom, Ordering, RdbaseBits,
-    RemapCollection, RemapDevice, RemapEvent, SizeOfUnmap, TargetErrors, TargetOfUnmap,
+    CollectionAborts, InvallScope, IttAtMapd, LpiBound, MapToUnmapped, MoveFrom, Ordering,
+    RdbaseBits, RemapCollection, RemapDevice, RemapEvent, SizeOfUnmap, TargetErrors, TargetOfUnmap,
     UnmapCollection, WithoutCollection,
 };
 use crate::v3::Packet;
-use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Span};
+use passim_model::{DeviceId, IntId, Memory, PhysAddr, Span};
 
 /// What a command comes to before its number is put to an error.
 type Performed<T = ()> = Result<T, Trouble>;
@@ -26,6 +27,8 @@ type Performed<T = ()> = Result<T, Trouble>;
 pub(super) enum Trouble {
     Reason(Reason),
     Abort(PhysAddr),
+    /// An abort that the queue goes on after.
+    PassedOver(PhysAddr),
 }
 
 impl From<Reason> for Trouble {
@@ -70,7 +73,7 @@ impl Its {
         command: Command,
         opcode: u8,
         memory: &mut Memory,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Failed> {
         let performed = match command {
             Command::Mapd { device, bits, itt, valid } => {
                 self.mapd(device, valid.then_some(Dte { itt, bits }), bits, memory)
@@ -90,8 +93,9 @@ impl Its {
             }
         };
         performed.map_err(|trouble| match trouble {
-            Trouble::Reason(reason) => Failure::Command(CommandError { opcode, reason }),
-            Trouble::Abort(at) => Failure::Memory(at),
+            Trouble::Reason(reason) => Failure::Command(CommandError { opcode, reason }).into(),
+            Trouble::Abort(at) => Failure::Memory(at).into(),
+            Trouble::PassedOver(at) => Failed { failure: Failure::Memory(at), passed_over: true },
         })
     }
 
@@ -170,18 +174,13 @@ impl Its {
             }
             None => memory.store_u64(at, features.layout.spell_dte(dte, 0))?,
         }
-        self.cache.forget_all();
+        if old.is_some() || !self.forgets_whole() {
+            self.cache.forget_all();
+        }
         if choices.ordering != Ordering::AtOnce && old != dte {
             self.flight.leave(device, old);
         }
         self.tell_device(device);
-        let source = |event| Source { device, event: EventId::new(event) };
-        for members in self.members.values_mut() {
-            let gone: Vec<_> = members.range(source(0)..=source(u32::MAX)).copied().collect();
-            gone.iter().for_each(|source| {
-                members.remove(source);
-            });
-        }
         Ok(())
     }
 
@@ -202,7 +201,9 @@ impl Its {
         let new = target.filter(|_| valid);
         let old = self.collection(icid, memory)?;
         self.set_collection(icid, new, memory)?;
-        self.cache.forget_all();
+        if !valid || !self.forgets_whole() {
+            self.cache.forget_all();
+        }
         if !valid && self.implementation.choices.unmap_collection == UnmapCollection::Orphans {
             self.orphan(icid, memory)?;
         }
@@ -224,9 +225,9 @@ impl Its {
 
     /// The events of a collection lose it for good.
     pub(super) fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Performed {
-        for source in self.members.remove(&icid).unwrap_or_default() {
+        for source in self.members(icid, memory) {
             let Ok((at, Some(ite))) = self.event(source, memory) else { continue };
-            // Where tables overlap it may have been moved under another name.
+            // Where devices share a table it has been written under another name.
             if ite.icid == Some(icid) {
                 let orphan = Ite { icid: None, ..ite };
                 self.write_event((source, at), Some(orphan), memory)?;
@@ -242,33 +243,10 @@ impl Its {
         let old = if told { old.or(new) } else { old.filter(|old| Some(*old) != new) };
         let follows = RemapCollection::PendingFollows;
         let to = new.filter(|_| self.implementation.choices.remap_collection == follows);
-        let members = self.members.get(&icid);
-        let Some(((old, to), members)) = old.zip(to).zip(members.cloned()) else { return };
-        for source in members {
+        let Some((old, to)) = old.zip(to) else { return };
+        for source in self.members(icid, memory) {
             let Ok((_, Some(ite))) = self.event(source, memory) else { continue };
-            if ite.icid == Some(icid) {
-                self.send(old, Packet::Move(IntId::new(ite.intid), to), Some(source), Late::No);
-            }
-        }
-    }
-
-    /// Whether something is done to the events of a collection with it.
-    pub(super) fn keeps_members(&self) -> bool {
-        let choices = &self.implementation.choices;
-        choices.unmap_collection == UnmapCollection::Orphans
-            || choices.remap_collection == RemapCollection::PendingFollows
-    }
-
-    /// The event is in this collection, or in none.
-    fn join(&mut self, source: Source, old: Option<u16>, new: Option<u16>) {
-        if !self.keeps_members() {
-            return;
-        }
-        if let Some(members) = old.and_then(|icid| self.members.get_mut(&icid)) {
-            members.remove(&source);
-        }
-        if let Some(icid) = new {
-            self.members.entry(icid).or_default().insert(source);
+            self.send(old, Packet::Move(IntId::new(ite.intid), to), Some(source), Late::No);
         }
     }
 
@@ -295,6 +273,9 @@ impl Its {
         if old.is_some() && choices.remap_event == RemapEvent::Keep {
             return Ok(());
         }
+        if !self.has_or_can_have(icid, memory) {
+            return Err(Reason::CollectionOutOfRange.into());
+        }
         let old_cpu = match old {
             Some(old) => self.collection_of(old, memory).unwrap_or(None),
             None => None,
@@ -304,8 +285,9 @@ impl Its {
         }
         let ite = Ite { intid: intid.get(), icid: Some(icid) };
         self.write_event((source, at), Some(ite), memory)?;
-        self.cache.forget(source);
-        self.join(source, old.and_then(|old| old.icid), Some(icid));
+        if !self.forgets_whole() {
+            self.cache.forget(source);
+        }
         if let (Some(old), Some(old_cpu)) = (old, old_cpu) {
             let before = Late::Before(Before::Event(source, Some(IntId::new(old.intid))));
             self.send(old_cpu, Packet::Nothing, Some(source), before);
@@ -333,15 +315,17 @@ impl Its {
         }
         let (at, ite) = self.event(source, memory)?;
         let ite = ite.ok_or(Reason::UnmappedInterrupt)?;
-        let old = self.collection_of(ite, memory).unwrap_or(None);
+        let old = match self.collection_of(ite, memory) {
+            Err(NoCollection::OutOfRange) => None,
+            found => found?,
+        };
         if old.is_none() && self.implementation.choices.move_from_unmapped == MoveFrom::Refused {
             return Err(Reason::UnmappedCollection.into());
         }
         let new = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
         let moved = Ite { icid: Some(icid), ..ite };
         self.write_event((source, at), Some(moved), memory)?;
-        self.cache.forget(source);
-        self.join(source, ite.icid, Some(icid));
+        self.forget(source);
         let intid = IntId::new(ite.intid);
         if let Some(old) = old.filter(|old| *old != new || self.tells()) {
             let before = Late::Before(Before::Event(source, Some(intid)));
@@ -360,11 +344,10 @@ impl Its {
 
     /// IHI 0069 H 5.3, DISCARD: the mapping goes, and pending with it.
     fn discard(&mut self, source: Source, memory: &mut Memory) -> Performed {
-        let (at, ite) = self.event(source, memory)?;
-        let (intid, cpu) = self.translate_named(source, memory)?;
+        let (at, _) = self.event(source, memory)?;
+        let (intid, cpu) = self.translate_passing_over(source, memory)?;
         self.write_event((source, at), None, memory)?;
-        self.cache.forget(source);
-        self.join(source, ite.and_then(|ite| ite.icid), None);
+        self.forget(source);
         let before = Late::Before(Before::Event(source, Some(intid)));
         let packet = if self.tells() { Packet::Nothing } else { Packet::ClearPending(intid) };
         self.send(cpu, packet, Some(source), before);
@@ -380,7 +363,10 @@ impl Its {
         packet: impl Fn(IntId) -> Packet,
         memory: &Memory,
     ) -> Performed {
-        let place = self.translate_named(source, memory);
+        let place = match packet(IntId::new(0)) {
+            Packet::Invalidate(_) => self.translate_named(source, memory),
+            _ => self.translate_passing_over(source, memory),
+        };
         let everywhere = WithoutCollection::Everywhere;
         if let Err(Trouble::Reason(Reason::IteInvalid)) = place
             && self.implementation.choices.without_collection == everywhere
@@ -397,6 +383,9 @@ impl Its {
             return Err(Reason::BeyondTarget.into());
         }
         let message = matches!(packet, Packet::SetPending(_));
+        if message && self.forgets_whole() {
+            self.remember(source, intid, cpu);
+        }
         let late = if message { Late::No } else { Late::Overtaken };
         self.send(cpu, packet, Some(source), late);
         Ok(())
@@ -427,6 +416,17 @@ impl Its {
         }
     }
 
+    /// As [`Its::translate_named`], for a command that is passed over where its collection does not
+    /// answer, if that is chosen.
+    fn translate_passing_over(&self, source: Source, memory: &Memory) -> Performed<(IntId, Cpu)> {
+        let answers = matches!(self.event(source, memory), Ok((_, Some(_))));
+        let passes = self.implementation.choices.collection_aborts == CollectionAborts::PassedOver;
+        self.translate_named(source, memory).map_err(|trouble| match trouble {
+            Trouble::Abort(at) if answers && passes => Trouble::PassedOver(at),
+            other => other,
+        })
+    }
+
     fn translate_named(&self, source: Source, memory: &Memory) -> Performed<(IntId, Cpu)> {
         self.in_device_range(source.device)?;
         Ok(self.translate(source, memory)?)
@@ -455,6 +455,9 @@ impl Its {
         let to = self.target(to, false).ok_or(or(Reason::NoDestination))?;
         self.reaches(from)?;
         if from != to {
+            if self.forgets_whole() {
+                self.cache.forget_all();
+            }
             self.send(from, Packet::MoveAll(to), None, Late::Overtaken);
         }
         self.reaches(to).map_err(|_| Reason::DestinationLpisOff.into())

@@ -67,6 +67,9 @@ pub struct Features {
     pub error_wire: Option<IntId>,
     /// Messages that cannot be translated are recorded (GITS_TYPER.UMSI).
     pub unmapped_messages: bool,
+    /// A wired interrupt that pulses when the first is recorded, or when software asks for it then
+    /// (GITS_TYPER.UMSIirq), where they are.
+    pub unmapped_wire: Option<IntId>,
     /// There is a GITS_STATUSR.
     pub statusr: bool,
     /// Pages of tables.
@@ -107,6 +110,7 @@ impl Implementation {
             redistributors_at: None,
             error_wire: None,
             unmapped_messages: false,
+            unmapped_wire: None,
             statusr: false,
             page_sizes: PageSizes::All,
             table_entry_bytes: 8,
@@ -190,6 +194,11 @@ impl Implementation {
 const REDISTRIBUTOR_LG2: u32 = 17;
 
 impl Features {
+    /// Whether there is an interrupt for messages that cannot be translated.
+    pub(super) const fn has_umsi_irq(&self) -> bool {
+        self.unmapped_messages && self.statusr && self.unmapped_wire.is_some()
+    }
+
     /// Bits of an ICID.
     pub(super) const fn icid_bits(&self) -> u32 {
         match self.collection_bits {
@@ -245,5 +254,6 @@ impl Features {
             | Typer::CIDBITS.of(self.collection_bits.map_or(0, |bits| u64::from(bits - 1)))
             | Typer::CIL.flag(self.collection_bits.is_some())
             | Typer::UMSI.flag(self.unmapped_messages)
+            | Typer::UMSI_IRQ.flag(self.has_umsi_irq())
     }
 }

@@ -8,7 +8,7 @@
 use super::Its;
 use super::command::Source;
 use super::entry::{Dte, Ite, Layout};
-use super::image::{Device, Found, Mappings, with_distance};
+use super::image::{Device, Found, Mappings, Reading, with_distance};
 use super::orphans::Orphans;
 use super::table::{Table, clear, zero};
 use crate::Cpu;
@@ -64,6 +64,11 @@ impl Kept {
         self.collections.iter().find(|(of, _)| *of == icid).and_then(|(_, cpu)| *cpu)
     }
 
+    /// Whether there is such a collection, mapped or not.
+    pub(super) fn has_collection(&self, icid: u16) -> bool {
+        self.collections.iter().any(|(of, _)| *of == icid)
+    }
+
     /// Maps a collection.
     pub(super) fn map_collection(&mut self, icid: u16, cpu: Cpu) {
         self.name_collection(icid);
@@ -74,7 +79,7 @@ impl Kept {
 
     /// There is such a collection, mapped or not.
     pub(super) fn name_collection(&mut self, icid: u16) {
-        if !self.collections.iter().any(|(of, _)| *of == icid) {
+        if !self.has_collection(icid) {
             self.collections.push((icid, None));
         }
     }
@@ -113,19 +118,16 @@ impl Kept {
 }
 
 impl Its {
-    /// Writes tables as [`Kept`] has them, as far as there is memory. Events that lost their collection
-    /// cannot be said in them, and are not mapped where the ITS is restored.
+    /// Writes tables as [`Kept`] has them, as far as there is memory: in KVM's layout the entries of what
+    /// is mapped, and no others. Events that lost their collection cannot be said in them, and are not
+    /// mapped where the ITS is restored.
     // Linux vgic-its.c: vgic_its_save_device_tables, vgic_its_save_collection_table.
     pub(super) fn write_kept(&self, memory: &mut Memory) {
         let Some(kept) = &self.kept else { return };
         let layout = self.implementation.features.layout;
-        // What tables said of what is mapped no more would be read from them: KVM leaves it there.
-        if let Some(table) = self.registers.devices() {
-            clear(table, memory);
-        }
-        let tables: BTreeSet<_> = kept.devices.values().map(|dte| (dte.itt, dte.bits)).collect();
-        for (itt, bits) in tables {
-            zero(PhysAddr::new(itt), layout.ite_bytes() << bits, memory);
+        // Where every entry is read, what tables said before would be read from them.
+        if layout != Layout::Kvm0 {
+            self.clear_kept(kept, memory);
         }
         let reached = |device: &&DeviceId| self.device_entry(**device, memory).is_ok();
         let devices: Vec<_> = kept.devices.keys().filter(reached).copied().collect();
@@ -138,10 +140,17 @@ impl Its {
                 let word = layout.spell_dte(Some(dte), next.min(Layout::MOST_NEXT.0));
                 let _ = memory.store_u64(at, word);
             }
-            let events = kept.events.range(of(*device));
-            let events =
-                events.filter_map(|(source, ite)| Some((source.event, (ite.intid, ite.icid?))));
-            let said: BTreeMap<_, _> = events.collect();
+            let mut said = BTreeMap::new();
+            for (source, ite) in kept.events.range(of(*device)) {
+                match ite.icid {
+                    Some(icid) => {
+                        said.insert(source.event, (ite.intid, icid));
+                    }
+                    None => {
+                        let _ = layout.store_ite(at_event(source.event), None, 0, memory);
+                    }
+                }
+            }
             for (event, next) in with_distance(said.keys(), |id| id.get()) {
                 let next = next.min(Layout::MOST_NEXT.1);
                 let _ = layout.store_ite(at_event(*event), Some(said[event]), next, memory);
@@ -152,7 +161,18 @@ impl Its {
         }
     }
 
-    /// Reads what tables say.
+    fn clear_kept(&self, kept: &Kept, memory: &mut Memory) {
+        if let Some(table) = self.registers.devices() {
+            clear(table, memory);
+        }
+        let tables: BTreeSet<_> = kept.devices.values().map(|dte| (dte.itt, dte.bits)).collect();
+        for (itt, bits) in tables {
+            let bytes = self.implementation.features.layout.ite_bytes() << bits;
+            zero(PhysAddr::new(itt), bytes, memory);
+        }
+    }
+
+    /// Reads what tables say, and takes all of it or nothing ([`Its::refused`]).
     // vgic_its_restore_collection_table, vgic_its_restore_device_tables.
     pub(super) fn read_kept(&mut self, memory: &Memory) {
         if self.kept.is_none() {
@@ -165,9 +185,15 @@ impl Its {
         let (found, _) = Mappings::read_most(features.layout, reading, tables, bits, memory);
         self.orphans = Orphans::default();
         let listed = self.registers.collections().filter(|_| features.layout.lists_collections());
-        let listed = listed.map(|table| table.listed(memory));
+        let listed = listed.map(|table| table.listed(memory)).unwrap_or_default();
+        if reading == Reading::ByDistance
+            && let Err(why) = self.look_at_restored(&found, &listed, memory)
+        {
+            self.refused = Some(why);
+            return;
+        }
         let Some(kept) = &mut self.kept else { return };
-        for (icid, cpu) in listed.unwrap_or_default() {
+        for (icid, cpu) in listed {
             kept.name_collection(icid);
             if let Some(cpu) = cpu.filter(|cpu| cpu.get() < self.cpus) {
                 kept.map_collection(icid, cpu);

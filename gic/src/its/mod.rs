@@ -15,14 +15,15 @@
 //! | `told` | which LPI did an event map to? |
 //! | [`image`], `save` | what do tables map, in whatever layout; how is an ITS saved? |
 //! | `emptied` | what becomes of a table that is no longer valid? |
-//! | `kept` | what does an ITS map that has its tables itself? |
+//! | `kept`, `refused` | what does an ITS map that has its tables itself, and what does it not take? |
 //!
 //! An ITS raises nothing itself: it sends [`Packet`]s to redistributors, which
 //! [`GicV3`](crate::v3::GicV3) delivers. Device, collection and interrupt translation tables are
 //! bytes in memory and nowhere else, so that whoever reads memory sees what the ITS does; but where it
 //! is chosen that an ITS has them itself (`kept`).
 //!
-//! Not here: virtual LPIs. The decoder knows the names of their commands and takes none.
+//! Not here: virtual LPIs, whose commands the decoder knows by name and takes none of, and MPAM
+//! (GITS_MPAMIDR, GITS_PARTIDR, GITS_MPIDR), which GITS_TYPER does not promise: the registers read as zero.
 
 mod cache;
 mod cmdq;
@@ -37,6 +38,7 @@ mod flight;
 pub mod image;
 mod kept;
 mod orphans;
+mod refused;
 mod regs;
 mod save;
 mod spell;
@@ -53,9 +55,11 @@ pub use error::Failure;
 pub use error::Reason;
 pub use error::Report;
 pub use error::Untranslated;
+pub use error::Wrote;
 pub use features::Features;
 pub use features::Implementation;
 pub use features::PageSizes;
+pub use refused::Refused;
 pub use save::Saved;
 pub use spell::{Part, Spelled, register_fields};
 pub(crate) use translate::Delivery;
@@ -71,7 +75,7 @@ use kept::Kept;
 use orphans::Orphans;
 use passim_model::{Effect, IntId, Memory, event};
 use regs::{Consequence, Registers};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use table::Table;
 
 /// Bytes of an ITS: the control frame and the translation frame, 64 KiB each.
@@ -124,13 +128,13 @@ pub struct Its {
     registers: Registers,
     /// Collections the ITS holds itself, by ICID.
     held: Vec<Option<Cpu>>,
-    /// The events of each collection, where mapping or unmapping it does something to them.
-    members: BTreeMap<u16, BTreeSet<Source>>,
     orphans: Orphans,
     /// The LPIs of events, where redistributors are told of each.
     told: BTreeMap<Source, IntId>,
     /// The tables, where the ITS has them itself.
     kept: Option<Kept>,
+    /// Why those of memory were not taken.
+    refused: Option<Refused>,
     cache: Cache,
     flight: Flight,
     chance: Chance,
@@ -155,10 +159,10 @@ impl Its {
         Self {
             registers: Registers::reset(&implementation),
             held: vec![None; usize::from(implementation.features.held_collections)],
-            members: BTreeMap::new(),
             orphans: Orphans::default(),
             told: BTreeMap::new(),
             kept: (implementation.choices.table_home == TableHome::Its).then(Kept::default),
+            refused: None,
             cache: Cache::new(implementation.choices.caching),
             flight: Flight::default(),
             chance: Chance::new(seed),
@@ -178,9 +182,12 @@ impl Its {
     /// A redistributor has LPIs below this INTID from now on; 0 says that they are off. Until it is
     /// said they have no end.
     pub(crate) fn learn_reach(&mut self, cpu: Cpu, bound: u32) {
-        if let Some(reach) = self.reach.get_mut(cpu.index()) {
-            *reach = bound;
+        let whole = self.forgets_whole();
+        let Some(reach) = self.reach.get_mut(cpu.index()) else { return };
+        if whole && bound == 0 && *reach != 0 {
+            self.cache.forget_all();
         }
+        *reach = bound;
     }
 
     /// GICR_PROPBASER has configuration of LPIs below this INTID, on or not. Until it is said they
@@ -205,13 +212,23 @@ impl Its {
     /// GITS_TRANSLATER is ignored: a CPU has no DeviceID.
     pub fn store(&mut self, offset: u64, size: Size, value: u64) {
         tracing::trace!(target: event::REGISTER, "its: store {value:#x} at {offset:#x}");
-        match self.registers.store(offset, size, value, &self.implementation) {
+        let told = self.registers.tells_unmapped();
+        let consequence = self.registers.store(offset, size, value, &self.implementation);
+        self.tell_unmapped(told);
+        match consequence {
             Consequence::None => return,
             Consequence::Forget => {}
             Consequence::Empty(n, table) => self.emptied.push((n, table)),
         }
         self.cache.forget_all();
         self.flight.forget_devices();
+    }
+
+    /// Pulses the wire for messages that cannot be translated, if there was nothing to tell before.
+    fn tell_unmapped(&mut self, before: bool) {
+        if !before && self.registers.tells_unmapped() {
+            self.effects.extend(self.implementation.features.unmapped_wire.map(Effect::Wire));
+        }
     }
 
     /// Does one thing that waits: lets a packet arrive, or consumes one command. Where packets may

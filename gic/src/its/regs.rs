@@ -7,14 +7,14 @@ use super::features::{Features, Implementation, PageSizes};
 use super::table::Table;
 use super::wire::{
     BASERS, Baser, COLLECTIONS, Cbaser, Creadr, Ctlr, Cwriter, DEVICES, Statusr, Umsir, offset,
-    table_type,
+    page_size, table_type,
 };
 use crate::Size;
 use crate::attributes;
 use crate::choice::Attributes;
 use crate::choice::its::{
     BasesWhileEnabled, CommandErrors, Enabling, InvalidTable, MemoryErrors, QueueBase, Quiescent,
-    Reader, Restart, WriterBeyond,
+    Reader, Restart, TableBase, WriterBeyond,
 };
 use crate::identification;
 use passim_model::PhysAddr;
@@ -38,6 +38,8 @@ pub(super) struct Registers {
     pub(super) basers: [u64; BASERS],
     statusr: u64,
     umsir: u64,
+    /// GITS_CTLR.UMSIirq.
+    umsi_irq: bool,
 }
 
 /// What a store asks the ITS to do besides.
@@ -84,6 +86,7 @@ impl Registers {
             basers: [0; BASERS],
             statusr: 0,
             umsir: 0,
+            umsi_irq: false,
         };
         for n in [DEVICES, COLLECTIONS] {
             registers.basers[n] = baser(n, implementation.features.baser_reset, implementation);
@@ -171,7 +174,9 @@ impl Registers {
             Quiescent::WhenDisabled => !self.enabled && quiet,
             Quiescent::WhenQuiet => quiet && (!self.enabled || self.creadr == self.cwriter),
         };
-        Ctlr::ENABLED.flag(self.enabled) | Ctlr::QUIESCENT.flag(quiescent)
+        Ctlr::ENABLED.flag(self.enabled)
+            | Ctlr::UMSI_IRQ.flag(self.umsi_irq)
+            | Ctlr::QUIESCENT.flag(quiescent)
     }
 
     fn flag(&mut self, field: Field, features: &Features) {
@@ -249,6 +254,7 @@ impl Registers {
     fn store_ctlr(&mut self, value: u64, implementation: &Implementation) -> Consequence {
         let choices = &implementation.choices;
         let wanted = Ctlr::ENABLED.is_set(value);
+        self.umsi_irq = Ctlr::UMSI_IRQ.is_set(value) && implementation.features.has_umsi_irq();
         let ready =
             self.queue().is_some() && self.devices().is_some() && self.collections().is_some();
         if wanted && choices.enabling == Enabling::NeedsTables && !ready {
@@ -361,6 +367,11 @@ impl Registers {
         self.halted &= stops;
     }
 
+    /// Whether there is something to interrupt for: GITS_STATUSR.UMSI, and that is asked for.
+    pub(super) fn tells_unmapped(&self) -> bool {
+        self.umsi_irq && Statusr::UMSI.is_set(self.statusr)
+    }
+
     /// A message could not be translated. IHI 0069 H 12.18 (GITS_UMSIR): the first is kept.
     pub(super) fn unmapped(&mut self, device: u32, event: u32, syndrome: u64) {
         if Statusr::UMSI.is_set(self.statusr) {
@@ -372,6 +383,9 @@ impl Registers {
         self.umsir = Umsir::DEVICE_ID.of(u64::from(device)) | Umsir::EVENT_ID.of(u64::from(event));
     }
 }
+
+/// log2 of the bytes of a page of 16 KiB.
+const SIXTEEN_K_LG2: u32 = 14;
 
 /// A GITS_BASER as a store makes it.
 fn baser(n: usize, value: u64, implementation: &Implementation) -> u64 {
@@ -402,10 +416,16 @@ fn baser(n: usize, value: u64, implementation: &Implementation) -> u64 {
     if implementation.choices.attributes == Attributes::Cacheable {
         word = attributes::cacheable(word, attributes::GITS);
     }
-    if implementation.choices.attributes == Attributes::Raw && features.page_sizes == PageSizes::All
-    {
-        return word;
+    let raw = implementation.choices.attributes == Attributes::Raw;
+    if !raw || features.page_sizes != PageSizes::All {
+        let page = features.page_sizes.kept(Baser::PAGE_SIZE.get(word));
+        word = Baser::PAGE_SIZE.set(word, page);
     }
-    let page = features.page_sizes.kept(Baser::PAGE_SIZE.get(word));
-    Baser::PAGE_SIZE.set(word, page)
+    // IHI 0069 H 12.18 (GITS_BASER): treated as zero, or used.
+    let between = Baser::PHYSICAL_ADDRESS.mask() & ((1 << SIXTEEN_K_LG2) - 1);
+    let cut = implementation.choices.table_base == TableBase::Cut;
+    if cut && Baser::PAGE_SIZE.get(word) == page_size::K16 {
+        word &= !between;
+    }
+    word
 }

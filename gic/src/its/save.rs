@@ -4,20 +4,26 @@
 use super::image::{Device, Found, ImageError, Mappings, Plan, Reading, Tables, plan};
 use super::orphans::Orphans;
 use super::wire::{COLLECTIONS, DEVICES};
-use super::{Implementation, Its, Layout, Registers, Source};
+use super::{Cache, FailedWrite, Implementation, Its, Layout, Registers, Report, Source};
 use crate::Cpu;
 use crate::chance::Chance;
 use crate::choice::its::{Ordering, TableHome};
-use passim_model::{Memory, PhysAddr, Span, event};
+use passim_model::{Effect, Memory, PhysAddr, Span, event};
+use std::collections::VecDeque;
 
-/// The registers of an ITS, the collections it holds itself, the events that lost theirs, and what chance
-/// draws next.
+/// The registers of an ITS, the collections it holds itself, the events that lost theirs, the translations
+/// that it remembers, what it has to tell, and what chance draws next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Saved {
     registers: Registers,
     held: Vec<Option<Cpu>>,
     orphans: Orphans,
+    /// None of an ITS that has its tables itself: it remembers what it has.
+    cache: Option<Cache>,
     drawn: (Ordering, Chance),
+    reports: VecDeque<Report>,
+    failed_writes: VecDeque<FailedWrite>,
+    effects: Vec<Effect>,
 }
 
 impl Saved {
@@ -32,7 +38,7 @@ impl Saved {
         scratch: Option<Span<PhysAddr>>,
         memory: &Memory,
     ) -> Result<Option<Plan>, ImageError> {
-        if let Some(register) = self.registers.beyond(to) {
+        if let Some(register) = self.registers.beyond(to).or_else(|| wider(from, to)) {
             return Err(ImageError::Register(register));
         }
         let few = usize::from(to.features.held_collections);
@@ -59,6 +65,19 @@ impl Saved {
         self.orphans = self.orphans.rewritten(plan.converted(), layouts);
         Ok(Some(plan))
     }
+}
+
+/// What software may name that the other ITS has no numbers for, whether it does or not: it has been told
+/// so. Fewer ICIDs are told by GITS_TYPER, and refused where they are in use.
+fn wider(from: &Implementation, to: &Implementation) -> Option<&'static str> {
+    let (from, to) = (from.in_range().features, to.in_range().features);
+    [
+        ("EventIDs of so many bits", from.event_bits, to.event_bits),
+        ("DeviceIDs of so many bits", from.device_bits, to.device_bits),
+        ("INTIDs of so many bits", from.intid_bits, to.intid_bits),
+    ]
+    .into_iter()
+    .find_map(|(what, has, can)| (has > can).then_some(what))
 }
 
 impl Implementation {
@@ -124,13 +143,21 @@ impl Its {
 
     /// What of an ITS is not in memory.
     pub(crate) fn save_registers(&self) -> Saved {
-        let Self { registers, held, orphans, chance, .. } = self;
-        let drawn = (self.implementation.choices.ordering, chance.clone());
-        Saved { registers: registers.clone(), held: held.clone(), orphans: orphans.clone(), drawn }
+        Saved {
+            registers: self.registers.clone(),
+            held: self.held.clone(),
+            orphans: self.orphans.clone(),
+            cache: self.kept.is_none().then(|| self.cache.clone()),
+            drawn: (self.implementation.choices.ordering, self.chance.clone()),
+            reports: self.reports.clone(),
+            failed_writes: self.failed_writes.clone(),
+            effects: self.effects.clone(),
+        }
     }
 
     /// An ITS as one was when it was saved. Where it has its tables itself they are
-    /// read by their distances, and what those do not lead to is no longer mapped.
+    /// read by their distances, and what those do not lead to is no longer mapped; nothing is where some
+    /// of them cannot be taken ([`Its::refused`]).
     pub fn restore(
         implementation: Implementation,
         cpus: u16,
@@ -141,27 +168,26 @@ impl Its {
         its.registers = saved.registers.clone();
         its.held.clone_from(&saved.held);
         its.orphans.clone_from(&saved.orphans);
+        its.reports.clone_from(&saved.reports);
+        its.failed_writes.clone_from(&saved.failed_writes);
+        its.effects.clone_from(&saved.effects);
+        if let Some(cache) = saved.cache.as_ref().filter(|_| its.kept.is_none()) {
+            its.cache.take_over(cache);
+        }
         // Of another seed it begins anew.
         let (ordering, chance) = &saved.drawn;
         if its.implementation.choices.ordering == *ordering {
             its.chance.clone_from(chance);
         }
         its.read_kept(memory);
-        its.gather_members(memory);
         its.gather_told(memory);
         its
     }
 
-    /// Which events each collection has; none if a table is not valid.
-    fn gather_members(&mut self, memory: &Memory) {
-        if !self.keeps_members() {
-            return;
-        }
-        for (source, icid) in self.events(memory) {
-            if let Some(icid) = icid {
-                self.members.entry(icid).or_default().insert(source);
-            }
-        }
+    /// The events of a collection, as tables say now: one that nobody mapped here is among them too.
+    pub(super) fn members(&self, icid: u16, memory: &Memory) -> Vec<Source> {
+        let events = self.events(memory).into_iter();
+        events.filter(|(_, of)| *of == Some(icid)).map(|(source, _)| source).collect()
     }
 
     /// The mapped events and the collection of each, if it is in one.

@@ -69,7 +69,7 @@ impl Table {
         };
         let base = match page_lg2 {
             16 => LargePage::LOW.in_place(baser) | LargePage::HIGH.get(baser) << 48,
-            _ => Baser::PHYSICAL_ADDRESS.in_place(baser) & (u64::MAX << page_lg2),
+            _ => Baser::PHYSICAL_ADDRESS.in_place(baser),
         };
         Some(Self {
             base,

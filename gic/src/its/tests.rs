@@ -42,14 +42,18 @@ mod identity;
 mod isolation;
 mod known_tests;
 mod late;
+mod listed;
 mod migration;
 mod moved;
+mod one_cache;
 mod oracle;
 mod per_lpi;
 mod recorded;
 mod registers;
+mod restored;
 mod robust;
 mod spelled;
+mod strict;
 
 use super::testkit::Board;
 use super::{Arrival, Untranslated};

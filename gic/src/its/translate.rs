@@ -3,12 +3,12 @@
 use super::collection::NoCollection;
 use super::command::Source;
 use super::entry::{Dte, Ite};
-use super::error::{FailedWrite, Untranslated};
+use super::error::{FailedWrite, Untranslated, Wrote};
 use super::flight::{Before, InFlight, Late};
 use super::table::Missing;
 use super::wire::offset;
 use super::{Arrival, Its, MOST_REPORTS};
-use crate::choice::its::{EventBeyond, Ordering};
+use crate::choice::its::{EventBeyond, Forgetting, Ordering};
 use crate::v3::Packet;
 use crate::{Cpu, Size};
 use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Requester, event};
@@ -69,6 +69,13 @@ impl Its {
     ) -> (Arrival, Delivery) {
         // IHI 0069 H 12.19 (GITS_TRANSLATER): 32 bits, or 16 of which the rest is zero.
         if at != offset::TRANSLATER || !matches!(size, Size::Half | Size::Word) {
+            if at >= offset::TRANSLATION_FRAME {
+                self.report_write(
+                    requester.device,
+                    Wrote::Other(at, size),
+                    FailedWrite::NO_MESSAGE,
+                );
+            }
             return (Arrival::Ignored, Delivery::Packets);
         }
         let event = EventId::new(size.cut(value) as u32);
@@ -79,7 +86,7 @@ impl Its {
             Ok((intid, cpu, delivery)) => {
                 self.counters.messages += 1;
                 if self.reach.get(cpu.index()) == Some(&0) {
-                    self.report_write(source, FailedWrite::LPIS_OFF);
+                    self.report_write(source.device, Wrote::Event(event), FailedWrite::LPIS_OFF);
                 }
                 (Arrival::Raised { intid, cpu }, delivery)
             }
@@ -88,26 +95,27 @@ impl Its {
                 let recorded = self.implementation.features.unmapped_messages;
                 if recorded && why != Untranslated::Disabled {
                     let (device, event) = (source.device.get(), source.event.get());
+                    let told = self.registers.tells_unmapped();
                     self.registers.unmapped(device, event, why.syndrome());
+                    self.tell_unmapped(told);
                 }
                 if let Some(syndrome) = why.of_a_write() {
-                    self.report_write(source, syndrome);
+                    self.report_write(source.device, Wrote::Event(event), syndrome);
                 }
                 (Arrival::Untranslated(why), Delivery::Packets)
             }
         }
     }
 
-    /// GIC-600 tells of a device's write what it tells of INT.
-    fn report_write(&mut self, source: Source, syndrome: u32) {
+    /// GIC-600 tells of a device's message what it tells of INT, and of what is none that it is.
+    fn report_write(&mut self, device: DeviceId, wrote: Wrote, syndrome: u32) {
         if !self.has_own_errors() {
             return;
         }
         if self.failed_writes.len() == MOST_REPORTS {
             self.failed_writes.pop_front();
         }
-        let Source { device, event } = source;
-        self.failed_writes.push_back(FailedWrite { device, event, syndrome });
+        self.failed_writes.push_back(FailedWrite { device, wrote, syndrome });
     }
 
     #[inline]
@@ -124,11 +132,12 @@ impl Its {
                 return outcome.map(|(intid, cpu)| (intid, cpu, Delivery::Packets));
             }
         }
-        let (intid, cpu) = match self.cache.find(source) {
+        let known = self.cache.find(source).or_else(|| self.cache.recall(source));
+        let (intid, cpu) = match known {
             Some(known) => known,
             None => {
                 let found = self.translate(source, memory)?;
-                self.cache.remember(source, found.0, found.1);
+                self.remember(source, found.0, found.1);
                 found
             }
         };
@@ -143,6 +152,27 @@ impl Its {
             None => self.send(cpu, Packet::SetPending(intid), Some(source), Late::No),
         }
         Ok((intid, cpu, Delivery::Packets))
+    }
+
+    /// Remembers a translation, where that is done.
+    #[inline]
+    pub(super) fn remember(&mut self, source: Source, intid: IntId, cpu: Cpu) {
+        if !self.forgets_whole() || self.reach.get(cpu.index()) != Some(&0) {
+            self.cache.remember(source, intid, cpu);
+        }
+    }
+
+    /// Forgets the translation of an event that is another's, or goes elsewhere, from now on.
+    pub(super) fn forget(&mut self, source: Source) {
+        match self.implementation.choices.forgetting {
+            Forgetting::WhatChanges => self.cache.forget(source),
+            Forgetting::Whole => self.cache.forget_all(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn forgets_whole(&self) -> bool {
+        self.implementation.choices.forgetting == Forgetting::Whole
     }
 
     /// By chance, translates as before a command that no SYNC has followed. What comes to nothing

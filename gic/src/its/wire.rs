@@ -22,6 +22,8 @@ pub(crate) mod offset {
     pub(crate) const IDENTIFICATION: u64 = 0xffd0;
     /// The control frame ends and the translation frame starts.
     pub(crate) const TRANSLATION: u64 = 0x1_0000;
+    /// The translation frame, up to the end.
+    pub(crate) const TRANSLATION_FRAME: u64 = 0x1_0000;
     pub(crate) const TRANSLATER: u64 = 0x1_0040;
     pub(crate) const END: u64 = 0x2_0000;
 }

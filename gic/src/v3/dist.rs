@@ -203,6 +203,14 @@ impl Distributor {
         row.map_or(0, |row| row.priority[intid % ROW as usize])
     }
 
+    /// How many LPIs there are, if they are fewer than INTIDs allow. IHI 0069 H 12.9 (GICD_TYPER.num_LPIs).
+    pub(super) fn most_lpis(&self) -> u32 {
+        match self.features.num_lpis {
+            0 => u32::MAX,
+            n => 2u32.checked_shl(n).unwrap_or(u32::MAX),
+        }
+    }
+
     fn load_word(&self, at: u64) -> u32 {
         if let Some((register, n)) = BitRegister::at(at) {
             return self.row(n).map_or(0, |row| row.load(register) & Self::existing(n));

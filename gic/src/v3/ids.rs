@@ -54,6 +54,7 @@ impl IdSet {
     }
 
     /// Says above that the word of `id` is not empty.
+    #[inline(never)]
     fn summarise(&mut self, id: u32) {
         let mut at = id;
         for &start in &self.starts[1..self.levels] {

@@ -36,8 +36,10 @@ const KNOWN: u8 = 1 << 1;
 #[derive(Clone, Debug)]
 pub(crate) struct Lpis {
     choices: LpiChoices,
-    /// INTIDs below this exist.
+    /// INTIDs below this have a place in tables.
     bound: u32,
+    /// LPIs of higher numbers, counted from 0, do not exist all the same.
+    most: u32,
     configuration: PhysAddr,
     table: PhysAddr,
     /// The pending LPIs, each in one set: of its priority, [`DISABLED`] or [`SHELVED`]. By INTID less
@@ -58,10 +60,19 @@ pub(crate) struct Lpis {
 pub(crate) struct InUse {
     /// Bits of an INTID.
     pub(crate) intid_bits: u32,
+    /// LPIs that there are, if they are fewer.
+    pub(crate) most: u32,
     /// The configuration table.
     pub(crate) configuration: PhysAddr,
     /// The pending table.
     pub(crate) pending: PhysAddr,
+}
+
+/// An empty set, with room for `count` LPIs.
+#[cold]
+#[inline(never)]
+fn empty_set(count: usize) -> IdSet {
+    IdSet::new(count as u32)
 }
 
 /// The first INTID that has too many bits.
@@ -85,13 +96,14 @@ impl Lpis {
     /// LPIs that are held while they are off: nothing is pending.
     pub(crate) fn held(
         choices: LpiChoices,
-        InUse { intid_bits, configuration, pending: table }: InUse,
+        InUse { intid_bits, most, configuration, pending: table }: InUse,
     ) -> Self {
         let bound = bound(intid_bits);
         let count = bound.saturating_sub(FIRST_LPI) as usize;
         Self {
             choices,
             bound,
+            most,
             configuration,
             table,
             waiting: [const { None }; PRIORITIES + 2],
@@ -122,7 +134,8 @@ impl Lpis {
     /// What is in use.
     pub(crate) fn in_use(&self) -> InUse {
         let intid_bits = self.bound.trailing_zeros();
-        InUse { intid_bits, configuration: self.configuration, pending: self.table }
+        let (most, configuration) = (self.most, self.configuration);
+        InUse { intid_bits, most, configuration, pending: self.table }
     }
 
     /// What the pending table says now is pending, with its configuration as memory has it.
@@ -147,12 +160,13 @@ impl Lpis {
 
     /// The LPI's number here, if it exists.
     fn number(&self, intid: u32) -> Option<u32> {
-        (intid < self.bound).then(|| intid.checked_sub(FIRST_LPI)).flatten()
+        let lpi = (intid < self.bound).then(|| intid.checked_sub(FIRST_LPI)).flatten();
+        lpi.filter(|lpi| *lpi < self.most)
     }
 
     /// INTIDs below this exist.
     pub(crate) fn bound(&self) -> u32 {
-        self.bound
+        self.bound.min(FIRST_LPI.saturating_add(self.most))
     }
 
     /// Whether the LPI exists.
@@ -202,7 +216,7 @@ impl Lpis {
     }
 
     /// The LPI becomes pending. Whether it exists.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         let Some(lpi) = self.number(intid) else { return false };
         if self.choices.pending == PendingHome::Memory {
@@ -217,6 +231,7 @@ impl Lpis {
     }
 
     /// As [`Lpis::set_pending`], where pending lives in memory.
+    #[cold]
     #[inline(never)]
     fn set_pending_in_memory(&mut self, lpi: u32, memory: &mut Memory) {
         if self.choices.scans() {
@@ -305,8 +320,9 @@ impl Lpis {
     /// The LPI comes here, mapped: what was known of it when it was here before is of no use, since
     /// invalidations have gone where it was meanwhile.
     pub(crate) fn welcome(&mut self, intid: u32, memory: &mut Memory) {
-        // MAPTI is no invalidation where bytes are read whenever LPIs are on.
-        if self.choices.config != ConfigRead::AtEnabling {
+        // MAPTI is no invalidation where bytes are read whenever LPIs are on, or where one cache knows
+        // them wherever the LPI is.
+        if !matches!(self.choices.config, ConfigRead::AtEnabling | ConfigRead::OnceForAll) {
             self.come(intid, memory);
         }
         if self.choices.state == LpiState::PerLpi
@@ -336,7 +352,7 @@ impl Lpis {
     /// The LPI comes here, moved. Where configuration is read when an LPI is mapped, what was known
     /// comes with it ([`Lpis::take_over`]).
     pub(crate) fn moved_here(&mut self, intid: u32, memory: &Memory) {
-        if self.choices.config != ConfigRead::AtMapping {
+        if !matches!(self.choices.config, ConfigRead::AtMapping | ConfigRead::OnceForAll) {
             self.come(intid, memory);
         }
     }
@@ -419,6 +435,7 @@ impl Lpis {
     }
 
     /// Puts an LPI that is pending where its configuration says.
+    #[inline(never)]
     fn settle(&mut self, lpi: u32, memory: &Memory) {
         let wanted = self.wanted(lpi, memory);
         if let Some(now) = self.place[lpi as usize].checked_sub(1).map(usize::from) {
@@ -436,8 +453,8 @@ impl Lpis {
     /// Puts an LPI that is in no set in this one: it is pending.
     #[inline]
     fn place_in(&mut self, wanted: usize, lpi: u32) {
-        let count = self.place.len() as u32;
-        self.waiting[wanted].get_or_insert_with(|| IdSet::new(count)).insert(lpi);
+        let count = self.place.len();
+        self.waiting[wanted].get_or_insert_with(|| empty_set(count)).insert(lpi);
         // The sets beyond 64 are of those that nobody looks for here.
         self.occupied |= 1u64.checked_shl(wanted as u32).unwrap_or(0);
         self.place[lpi as usize] = wanted as u8 + 1;

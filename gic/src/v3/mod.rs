@@ -9,6 +9,7 @@
 //! | `redist` | what do a redistributor's registers say and do? |
 //! | `lpis`, `ids` | which LPIs are pending, and which is the most urgent? |
 //! | `configured` | what does a byte of their configuration say? |
+//! | `known` | what do all redistributors know of it alike? |
 //! | `places` | where is an LPI that has a state of its own? |
 //! | `presets` | what is a GIC built as that chooses as somebody's does? |
 //! | `between` | what do redistributors and ITSs learn of one another? |
@@ -29,6 +30,7 @@ mod cpu;
 mod dist;
 mod icc;
 mod ids;
+mod known;
 mod lpis;
 mod packet;
 mod places;
@@ -62,7 +64,7 @@ use dist::{Distributor, Route};
 use passim_model::{Effect, IntId, Memory, Requester, event};
 use places::Places;
 use redist::Redistributor;
-use wire::{FIRST_LPI, gicr};
+use wire::{FIRST_LPI, LpiRegister, gicr};
 
 /// Most CPUs of a GICv3 here.
 pub const MOST_CPUS: usize = 512;
@@ -143,6 +145,10 @@ impl GicV3 {
         for its in &mut implementation.its {
             its.features.num_lpis = implementation.distributor.num_lpis;
         }
+        // An LPI that no event can be mapped to is none that an ITS's GIC has.
+        let room = implementation.its.iter().map(|its| its.features.layout.intid_bits()).min();
+        let bits = &mut implementation.distributor.intid_bits;
+        *bits = (*bits).min(room.unwrap_or(u32::MAX));
         let far = implementation.affinities.iter().any(|affinity| affinity & 0xff >= 16);
         implementation.distributor.range_selector |= far;
         let lpis = implementation.redistributors.lpis;
@@ -150,12 +156,14 @@ impl GicV3 {
         let distributor = Distributor::new(implementation.distributor, lpis, bits);
         implementation.distributor = *distributor.features();
         let intid_bits = implementation.distributor.intid_bits;
+        let most_lpis = distributor.most_lpis();
         let last = implementation.affinities.len() - 1;
         let redistributor = |(n, &affinity): (usize, &u32)| {
             let (features, choices) = (implementation.redistributors, implementation.choices);
             let cpu = Cpu::new(n as u16);
-            let groups = implementation.distributor.groups;
-            Redistributor::new(features, choices, cpu, affinity, n == last, (intid_bits, groups))
+            let (lpis, groups) = (most_lpis, implementation.distributor.groups);
+            let last = n == last;
+            Redistributor::new(features, choices, cpu, affinity, last, (intid_bits, lpis, groups))
         };
         let redistributors = implementation.affinities.iter().enumerate().map(redistributor);
         let cpus = implementation.affinities.len() as u16;
@@ -220,12 +228,20 @@ impl GicV3 {
         match block {
             Block::Distributor => self.distributor.store(offset, size, value),
             Block::Redistributor(cpu) => {
+                if offset == gicr::SETLPIR {
+                    self.bring_known(cpu, LpiRegister::INTID.get(value) as u32);
+                }
                 let Some(redistributor) = self.redistributors.get_mut(cpu.index()) else { return };
                 let off = !redistributor.is_on();
                 redistributor.store(offset, size, value, memory);
-                if off && redistributor.is_on() && redistributor.reads_pending() {
+                let turned_on = off && redistributor.is_on();
+                if turned_on && redistributor.reads_pending() {
                     self.believe_table(cpu, memory);
                 }
+                if turned_on {
+                    self.bring_all_known(cpu, memory);
+                }
+                self.spread_invalidations(memory);
                 self.tell_others(cpu, offset, size, value, memory);
                 self.tell_reach(cpu);
                 self.forget_loose();
@@ -303,10 +319,9 @@ impl GicV3 {
         let its = self.its.iter_mut().any(|its| its.step(memory) == Progress::Worked);
         self.deliver_all(memory);
         let mut redistributors = self.redistributors.iter_mut();
-        match its || redistributors.any(|redistributor| redistributor.step(memory)) {
-            true => Progress::Worked,
-            false => Progress::Idle,
-        }
+        let worked = its || redistributors.any(|redistributor| redistributor.step(memory));
+        self.spread_invalidations(memory);
+        if worked { Progress::Worked } else { Progress::Idle }
     }
 
     /// Lets everything arrive that is on its way, as it does in finite time.
@@ -318,6 +333,7 @@ impl GicV3 {
         for redistributor in &mut self.redistributors {
             while redistributor.step(memory) {}
         }
+        self.spread_invalidations(memory);
     }
 
     fn deliver_all(&mut self, memory: &mut Memory) {

@@ -2,6 +2,7 @@
 //! itself.
 
 use super::GicV3;
+use super::redist::Invalidation;
 use crate::Cpu;
 use crate::choice::lpi::MoveToDisabled;
 use passim_model::{IntId, Memory};
@@ -70,11 +71,18 @@ impl GicV3 {
                 all.for_each(|lpis| lpis.welcome(intid.get(), memory));
                 return true;
             }
+            Packet::Invalidate(intid) => {
+                self.invalidate_elsewhere(cpu, Invalidation::One(intid.get()), memory);
+            }
+            Packet::InvalidateAll => self.invalidate_elsewhere(cpu, Invalidation::All, memory),
             _ => {}
         }
+        let stays = matches!(packet, Packet::MoveAll(to) if !self.takes_moves(to));
         let place = self.redistributors.get_mut(cpu.index());
         let Some(lpis) = place.and_then(|place| place.lpis.as_mut()) else { return false };
         match packet {
+            // No table is read either: QEMU's gicv3_redist_movall_lpis.
+            Packet::MoveAll(_) if stays => {}
             Packet::ClearPending(intid) => {
                 lpis.clear_pending(intid.get(), memory);
             }
@@ -105,14 +113,31 @@ impl GicV3 {
     }
 
     /// An LPI becomes pending at a CPU's redistributor. Whether it could.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pend(&mut self, cpu: Cpu, intid: IntId, memory: &mut Memory) -> bool {
-        let pended = self.pend_elsewhere(cpu, intid.get(), memory).unwrap_or_else(|| {
-            let place = self.redistributors.get_mut(cpu.index());
-            place.is_some_and(|place| place.set_pending(intid.get(), memory))
-        });
-        self.counters.lpis_dropped += u64::from(!pended);
+        // Matched, not passed to closures: those take what they capture through memory.
+        let pended = match self.pend_elsewhere(cpu, intid.get(), memory) {
+            Some(pended) => pended,
+            None => {
+                if self.knows_in_common() {
+                    self.bring_known(cpu, intid.get());
+                }
+                match self.redistributors.get_mut(cpu.index()) {
+                    Some(place) => place.set_pending(intid.get(), memory),
+                    None => false,
+                }
+            }
+        };
+        if !pended {
+            self.counters.lpis_dropped += 1;
+        }
         pended
+    }
+
+    /// Whether anything that is moved to a CPU gets there, or is lost.
+    fn takes_moves(&self, to: Cpu) -> bool {
+        let on = self.redistributors.get(to.index()).is_some_and(|place| place.is_on());
+        on || self.implementation.choices.move_to_disabled != MoveToDisabled::Stay
     }
 
     /// Moves what is known of one LPI, and, if it is pending, that. Whether it was and moved.

@@ -206,13 +206,22 @@ impl GicV3 {
 
     /// A message, for a CPU whose LPIs are on, of an LPI that is elsewhere. `None` if that is where
     /// the message brings it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pend_elsewhere(
         &mut self,
         cpu: Cpu,
         intid: u32,
         memory: &mut Memory,
     ) -> Option<bool> {
+        if self.places.all.is_empty() {
+            return None;
+        }
+        self.pend_in_place(cpu, intid, memory)
+    }
+
+    /// As [`GicV3::pend_elsewhere`], where LPIs have a state of their own.
+    #[inline(never)]
+    fn pend_in_place(&mut self, cpu: Cpu, intid: u32, memory: &mut Memory) -> Option<bool> {
         let place = self.places.get(intid)?;
         if place.cpu() == Some(cpu) || !self.redistributors.get(cpu.index())?.is_on() {
             return None;
@@ -228,8 +237,11 @@ impl GicV3 {
 
     /// The CPU at which an LPI is that a message brought to `cpu`: where it went before, if it has a
     /// state of its own.
-    #[inline]
+    #[inline(always)]
     pub(super) fn whereabouts(&self, intid: IntId, cpu: Cpu) -> Cpu {
+        if self.places.all.is_empty() {
+            return cpu;
+        }
         self.places.get(intid.get()).and_then(|place| place.cpu()).unwrap_or(cpu)
     }
 

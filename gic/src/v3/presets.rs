@@ -22,8 +22,10 @@ impl Implementation {
         let kvm = preset == Preset::KvmAbi0;
         let arm = matches!(preset, Preset::Qemu | Preset::Gic600);
         let identification = |ours| if arm { ours } else { identification::REVISION };
-        // Without them the preset with chance is the one where every INV that software needs shows.
-        let registers = !matches!(preset, Preset::Qemu | Preset::Adversarial(_));
+        // QEMU's redistributors have none, and GIC-600's none unless they have DirectLPI (GIC-600AE TRM
+        // 101206_0003_04, page 125). Without them the preset with chance is the one where every INV that
+        // software needs shows.
+        let registers = matches!(preset, Preset::ArchStrict | Preset::KvmAbi0);
         Self {
             affinities: (0..u32::from(cpus)).map(|n| n >> 4 << 8 | n & 0xf).collect(),
             distributor: DistributorFeatures {

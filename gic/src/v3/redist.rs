@@ -10,7 +10,7 @@ use super::wire::{
     LpiRegister, Pendbaser, RedistributorCtlr, RedistributorTyper, Syncr, Waker, gicr,
 };
 use crate::attributes;
-use crate::choice::lpi::{ClearEnable, PendingZero, RegisterInvalidation};
+use crate::choice::lpi::{ClearEnable, ConfigRead, PendingZero, RegisterInvalidation};
 use crate::choice::{Attributes, LpiChoices};
 use crate::identification::{self, Identification};
 use crate::priority;
@@ -59,7 +59,7 @@ pub enum Sleep {
 
 /// An invalidation that INVLPIR or INVALLR asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Invalidation {
+pub(super) enum Invalidation {
     One(u32),
     All,
 }
@@ -72,6 +72,8 @@ pub(super) struct Redistributor {
     typer: u64,
     /// Bits of an INTID (GICD_TYPER.IDbits).
     intid_bits: u32,
+    /// LPIs that there are, if they are fewer (GICD_TYPER.num_LPIs).
+    most_lpis: u32,
     /// The DPG bits.
     ctlr: u64,
     asleep: bool,
@@ -87,6 +89,8 @@ pub(super) struct Redistributor {
     leaving: Option<Lpis>,
     /// Asked for and not done.
     invalidations: Vec<Invalidation>,
+    /// Done, and for other redistributors to do too.
+    spread: Vec<Invalidation>,
     /// Aborts of the time before LPIs were last turned off.
     past_aborts: u64,
 }
@@ -101,7 +105,7 @@ impl Redistributor {
         cpu: Cpu,
         affinity: u32,
         last: bool,
-        (intid_bits, groups): (u32, Groups),
+        (intid_bits, most_lpis, groups): (u32, u32, Groups),
     ) -> Self {
         let typer = RedistributorTyper::PLPIS.flag(features.lpis)
             | RedistributorTyper::DIRECT_LPI.flag(features.direct_lpi)
@@ -125,6 +129,7 @@ impl Redistributor {
             choices,
             typer,
             intid_bits,
+            most_lpis,
             ctlr: 0,
             asleep: features.sleep != Sleep::Absent,
             propbaser: base,
@@ -134,6 +139,7 @@ impl Redistributor {
             on: false,
             leaving: None,
             invalidations: Vec::new(),
+            spread: Vec::new(),
             past_aborts: 0,
         };
         new.lpis = new.holds().then(|| Lpis::held(choices, new.held()));
@@ -292,7 +298,7 @@ impl Redistributor {
     }
 
     /// An LPI becomes pending. Whether it could: LPIs are on and it exists.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set_pending(&mut self, intid: u32, memory: &mut Memory) -> bool {
         self.on && self.lpis.as_mut().is_some_and(|lpis| lpis.set_pending(intid, memory))
     }
@@ -321,11 +327,24 @@ impl Redistributor {
     }
 
     fn invalidate(&mut self, invalidation: Invalidation, memory: &Memory) {
+        self.hear(invalidation, memory);
+        if self.choices.config == ConfigRead::OnceForAll {
+            self.spread.push(invalidation);
+        }
+    }
+
+    /// What is known is out of date, as was said here or elsewhere.
+    pub(super) fn hear(&mut self, invalidation: Invalidation, memory: &Memory) {
         let Some(lpis) = &mut self.lpis else { return };
         match invalidation {
             Invalidation::One(intid) => lpis.invalidate(intid, memory),
             Invalidation::All => lpis.invalidate_all(memory),
         }
+    }
+
+    /// The invalidations that registers asked for and that others are to do too, once.
+    pub(super) fn take_spread(&mut self) -> Vec<Invalidation> {
+        core::mem::take(&mut self.spread)
     }
 
     /// Does one thing that a register asked for: an invalidation, or what is left of turning LPIs off.

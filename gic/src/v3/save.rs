@@ -5,6 +5,7 @@ use super::dist::Distributor;
 use super::redist::SavedRedistributor;
 use super::{GicV3, Implementation};
 use crate::Cpu;
+use crate::choice::lpi::PropertyTable;
 use crate::its::image::{Converted, ImageError};
 use crate::its::{self, Its};
 use passim_model::{Memory, PhysAddr, Span};
@@ -16,6 +17,13 @@ pub struct Saved {
     interfaces: Vec<CpuInterface>,
     redistributors: Vec<SavedRedistributor>,
     its: Vec<its::Saved>,
+}
+
+/// The GICR_PROPBASER of all, where all have one: they are stored one after the other, and the last
+/// remains, those last whose LPIs are on. To others software may not have said a word.
+fn shared_propbaser(saved: &[SavedRedistributor]) -> Option<u64> {
+    let last = saved.iter().rev().find(|redistributor| redistributor.is_on()).or(saved.last());
+    last.map(SavedRedistributor::propbaser)
 }
 
 impl GicV3 {
@@ -45,8 +53,10 @@ impl GicV3 {
         for (its, saved) in gic.its.iter_mut().zip(&saved.its) {
             *its = Its::restore(*its.implementation(), cpus, saved, memory);
         }
+        let one = gic.implementation.choices.property_table == PropertyTable::Shared;
+        let shared = one.then(|| shared_propbaser(&saved.redistributors)).flatten();
         for (place, saved) in gic.redistributors.iter_mut().zip(&saved.redistributors) {
-            place.restore(saved, memory);
+            place.restore(saved, shared, memory);
         }
         gic.gather_places(memory);
         (0..cpus).for_each(|n| gic.tell_reach(Cpu::new(n)));

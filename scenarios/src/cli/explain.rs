@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::Ended;
 use super::output::Output;
-use super::setting::{GicSettings, Settings};
+use super::setting::{GicSettings, Settings, never_lost};
 use crate::explain::{Explanation, explain as explain_line};
 use crate::input_error::{InputError, InputKind, SourceText};
 use crate::script::Script;
+use crate::system::Lost;
 
 /// What to explain.
 #[derive(clap::Args)]
@@ -27,7 +28,7 @@ Examples:
   passim explain my.scn:30 --json")]
 pub(super) struct Arguments {
     /// A scenario and a line of it
-    #[arg(value_name = "SCENARIO:LINE")]
+    #[arg(value_name = "SCENARIO:LINE", allow_hyphen_values = true)]
     place: String,
     /// A kernel profile, in place of those the scenario names
     #[arg(long, value_name = "NAME")]
@@ -40,16 +41,19 @@ pub(super) struct Arguments {
 
 pub(super) fn explain(arguments: &Arguments, output: &mut Output) -> Ended {
     match explained(arguments) {
-        Ok(explanation) => {
+        Ok((explanation, lost)) => {
             output.text(&explanation.to_string());
             output.json(&explanation);
-            Ended::Agreed
+            match lost.filter(|_| !explanation.lost) {
+                Some(lost) => output.refused(&never_lost(lost)),
+                None => Ended::Agreed,
+            }
         }
         Err(error) => output.refused(&error),
     }
 }
 
-fn explained(arguments: &Arguments) -> Result<Explanation, InputError> {
+fn explained(arguments: &Arguments) -> Result<(Explanation, Option<Lost>), InputError> {
     let place = arguments.place.rsplit_once(':');
     let place = place.and_then(|(path, line)| Some((path, line.parse::<u64>().ok()?)));
     let (path, line) = place.filter(|(_, line)| *line > 0).ok_or_else(|| {
@@ -59,6 +63,6 @@ fn explained(arguments: &Arguments) -> Result<Explanation, InputError> {
     })?;
     let chosen = arguments.settings.chosen(arguments.profile.as_deref())?;
     let chosen = arguments.controller.over(chosen)?;
-    let script = Script::parse(SourceText::read(Path::new(path))?)?;
-    explain_line(&script, line, &chosen)
+    let script = Script::parse_as_far(SourceText::read(Path::new(path))?);
+    Ok((explain_line(&script, line, &chosen)?, chosen.lost))
 }

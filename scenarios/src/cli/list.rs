@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Ended;
 use super::output::Output;
 use crate::chosen::profile_named;
+use crate::explain::{Hardware, hardware_rules};
 use crate::input_error::{InputError, InputKind, nearest};
 use crate::rulebook::{self, CALLS, CallEntry, Decision, Known};
 
@@ -22,6 +23,7 @@ Examples:
   passim rules map                        every rule a call asks for: a scenario's word for it,
   passim rules VFIO_GROUP_SET_CONTAINER   or the kernel's
   passim rules MAP_DMA EINVAL             why that call may be answered so
+  passim rules F_TRANSLATION              what an SMMU or an ITS demands
   passim rules map-wrap --profile linux-7.2
                                           how it is known of that kernel
   passim --json rules                     the same for programs")]
@@ -38,9 +40,12 @@ pub(super) struct Rules {
 #[derive(Serialize)]
 struct RuleEntry {
     name: &'static str,
-    sentence: &'static str,
-    source: &'static str,
-    /// The errnos it refuses with; none where that depends on who asks.
+    sentence: String,
+    source: String,
+    /// Who asks: `kernel`, or `its`, `frame`, `smmu` of hardware.
+    by: &'static str,
+    /// The errnos it refuses with, of the kernel that was asked for if one was; none of what is no
+    /// refusal.
     errnos: Vec<&'static str>,
     /// The calls that ask for it.
     calls: Vec<&'static str>,
@@ -57,31 +62,44 @@ impl RuleEntry {
     fn of(rule: &'static Rule, profile: Option<Profile>) -> Self {
         let Rule { name, sentence, source, .. } = *rule;
         let recorded = Profile::ALL.iter().filter_map(|profile| rulebook::recorded(name, *profile));
+        let known = profile.map(|profile| Known::of_rule(rule, profile, &profile.policy()));
+        let decided = known.as_ref().map_or(&[][..], |known| &known.decided_by);
         Self {
             name,
-            sentence,
-            source,
-            errnos: rulebook::errnos(rule),
+            sentence: sentence.to_owned(),
+            source: source.to_owned(),
+            by: "kernel",
+            errnos: rulebook::errnos_decided(rule, decided),
             calls: rulebook::calls_of(name),
             place: rulebook::place_of(name),
             recorded: recorded.map(|it| format!("{}, line {}", it.recording, it.line)).collect(),
-            known: profile.map(|profile| Known::of_rule(rule, profile, &profile.policy())),
+            known,
         }
+    }
+
+    /// A rule of hardware's, which returns no errno.
+    fn of_hardware(rule: Hardware) -> Self {
+        let Hardware { by, rule: name, sentence, source, .. } = rule;
+        let (errnos, calls, recorded) = (Vec::new(), Vec::new(), Vec::new());
+        Self { name, sentence, source, by, errnos, calls, place: None, recorded, known: None }
     }
 
     /// Two lines for a list, and more for one that was asked for.
     fn text(&self, is_alone: bool) -> String {
-        let Self { name, sentence, source, errnos, calls, place, recorded, known } = self;
+        let Self { name, sentence, source, by, errnos, calls, place, recorded, known } = self;
         let mut text = format!("{name}: {sentence}\n    {source}");
         let mut add = |what: &str, of: &str| {
             if !of.is_empty() {
                 text.push_str(&format!("\n    {what:<10} {of}"));
             }
         };
+        if *by != "kernel" {
+            add("by:", by);
+        }
         if is_alone {
             add("errno:", &errnos.join(", "));
             add("calls:", &calls.join(", "));
-            add("place:", &place.as_ref().map(|at| format!("{at} (6.12)")).unwrap_or_default());
+            add("place:", &place.as_deref().map(rulebook::dated).unwrap_or_default());
             recorded.iter().for_each(|at| add("recorded:", at));
         }
         if let Some(Known { profile, certainty, from, decided_by, .. }) = known {
@@ -101,26 +119,46 @@ pub(super) fn rules(arguments: &Rules, output: &mut Output) -> Ended {
     };
     let mut rules: Vec<&'static Rule> = passim_vfio::rules::all().collect();
     rules.sort_by_key(|rule| rule.name);
+    let hardware = hardware_rules();
     let names: Vec<_> = rules.iter().map(|rule| rule.name).collect();
+    let names: Vec<_> = names.into_iter().chain(hardware.iter().map(|rule| rule.rule)).collect();
+    let mut of_hardware = Vec::new();
     for name in &arguments.names {
         match about(name, &names) {
+            Ok(About::Rule(name)) if hardware.iter().any(|rule| rule.rule == name) => {
+                of_hardware.extend(hardware.iter().filter(|rule| rule.rule == name).cloned());
+                rules.clear();
+            }
             Ok(about) => rules.retain(|rule| about.is(rule)),
             Err(error) => return output.refused(&error),
         }
     }
-    if rules.is_empty() {
-        let asked = arguments.names.join(" ");
-        let message = "no rule is about all of these".to_owned();
-        let error = InputError::in_file(InputKind::Argument, Path::new(&asked), message);
-        let hint = "leave one out: `passim rules EEXIST` has every rule that answers so";
-        return output.refused(&error.with_hint(hint));
+    if arguments.names.is_empty() {
+        of_hardware = hardware;
     }
-    let entries: Vec<_> = rules.iter().map(|rule| RuleEntry::of(rule, profile)).collect();
+    if rules.is_empty() && (of_hardware.is_empty() || arguments.names.len() > 1) {
+        return output.refused(&none_of(&arguments.names));
+    }
+    let entries = rules.iter().map(|rule| RuleEntry::of(rule, profile));
+    let of_hardware = of_hardware.into_iter().map(RuleEntry::of_hardware);
+    let entries: Vec<_> = entries.chain(of_hardware).collect();
     for entry in &entries {
         output.text(&entry.text(entries.len() == 1));
     }
     output.json(&entries);
     Ended::Agreed
+}
+
+/// No rule is what was asked for.
+fn none_of(names: &[String]) -> InputError {
+    let asked = names.join(" ");
+    let (message, hint) = match names.len() {
+        0 | 1 => {
+            ("no rule is about this", "`passim rules` lists them, `passim rules map` a call's")
+        }
+        _ => ("no rule is about all of these", "leave one out"),
+    };
+    InputError::in_file(InputKind::Argument, Path::new(&asked), message.to_owned()).with_hint(hint)
 }
 
 /// What a rule is asked by.

@@ -1,6 +1,7 @@
 //! `passim machines`: what a machine has, and why its devices are grouped as they are.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use passim_model::topology::groups::Groups;
 use passim_vfio::policy::{Profile, Smmu2Entries};
@@ -8,8 +9,10 @@ use serde::Serialize;
 
 use super::Ended;
 use super::output::Output;
+use crate::input_error::{InputError, SourceText, is_standard_input};
 use crate::machine::{self, Function, Gic, Iommu, Machine, Platform};
 use crate::replay::machine_named;
+use crate::system::sound;
 
 /// Which machines.
 #[derive(clap::Args)]
@@ -19,7 +22,7 @@ Examples:
   passim machines virt-its     the devices of one, their groups and why
   passim machines my.toml      whether a machine file is sound")]
 pub(super) struct Machines {
-    /// A built-in machine, or a machine file
+    /// A built-in machine, or a machine file; - is standard input
     name: Option<String>,
 }
 
@@ -40,6 +43,8 @@ struct MachineEntry {
     gic: &'static str,
     functions: Vec<FunctionEntry>,
     platforms: Vec<PlatformEntry>,
+    /// Why its own kernel does not boot; `null` where it does, or where nothing was tried.
+    boots_not: Option<String>,
 }
 
 /// A PCI function, for programs.
@@ -83,7 +88,7 @@ pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
     };
     let mut entries = Vec::new();
     for name in names {
-        let machine = match machine_named(name) {
+        let (machine, boots_not) = match machine_of(name) {
             Ok(machine) => machine,
             Err(error) => return output.refused(&error),
         };
@@ -103,7 +108,11 @@ pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
                 output.text(&platform_line(platform));
             }
         }
-        entries.push(machine_entry(&machine, &groups));
+        if let Some(why) = &boots_not {
+            let message = format!("no kernel boots on it: {why}; `bare` in a scenario needs none");
+            output.text(&message);
+        }
+        entries.push(MachineEntry { boots_not, ..machine_entry(&machine, &groups) });
     }
     output.json(&entries);
     Ended::Agreed
@@ -135,6 +144,19 @@ fn machine_line(machine: &Machine) -> String {
         count => format!(", {count} platform devices"),
     };
     format!("{name}: pages of {page}, {iommu}, {gic}, {functions} functions{platforms}")
+}
+
+/// A machine, and why its own kernel does not boot. One of a file is put together to see whether it
+/// can be; those that are built in can.
+fn machine_of(name: &str) -> Result<(Machine, Option<String>), InputError> {
+    let path = Path::new(name);
+    if machine::builtin(name).is_some() || !(is_standard_input(path) || path.is_file()) {
+        return Ok((machine_named(name)?, None));
+    }
+    let source = SourceText::read(path)?;
+    let machine = Machine::parse(&source)?;
+    let boots_not = sound(&machine, &source)?;
+    Ok((machine, boots_not))
 }
 
 fn group(number: Option<u32>) -> String {
@@ -247,5 +269,6 @@ fn machine_entry(machine: &Machine, groups: &Groups) -> MachineEntry {
         },
         functions: functions.collect(),
         platforms: platforms.collect(),
+        boots_not: None,
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct GicSettings {
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     built: Vec<(String, String)>,
     /// A command that an ITS does not see, such as SYNC:5, the fifth SYNC since the machine was
-    /// built, or SYNC:5@1, that of the second ITS
+    /// built, or SYNC:5@1, that of the second ITS; given once, as one command is lost
     #[arg(long, value_name = "COMMAND:N")]
     lose: Option<Lost>,
 }
@@ -51,6 +51,13 @@ impl GicSettings {
         }
         Ok(Chosen { gic, built, lost: self.lose, ..chosen })
     }
+}
+
+/// A command that was to be lost and never came: what happened says nothing of losing it.
+pub(super) fn never_lost(lost: Lost) -> InputError {
+    let message = format!("no ITS was told {lost}: nothing was lost");
+    InputError::in_file(InputKind::Argument, Path::new("--lose"), message)
+        .with_hint("`its-queue` shows the commands that an ITS is told")
 }
 
 /// A name and a value.

@@ -11,7 +11,7 @@ use super::Ended;
 use super::output::{Output, counted, unused};
 use super::progress::Bar;
 use super::setting::Settings;
-use crate::input_error::InputError;
+use crate::input_error::{InputError, InputKind};
 use crate::recording::dump::is_of_its;
 use crate::recording::read::read_whole;
 use crate::replay::Verdict;
@@ -138,6 +138,9 @@ impl Document {
 }
 
 pub(super) fn walk(arguments: &Arguments, output: &mut Output) -> Ended {
+    if arguments.scenario.is_none() && !arguments.settings.set.is_empty() {
+        return output.refused(&unasked("--set", "a dump holds what a kernel chose already"));
+    }
     if let Some(log) = &arguments.log {
         return log::follow_log(log, &arguments.dump, output);
     }
@@ -185,11 +188,22 @@ fn look_at_all(arguments: &Arguments, output: &mut Output) -> Ended {
             }
         }
     }
+    if document.dumps.is_empty() && !document.its.is_empty() && !arguments.expect.is_empty() {
+        let error = unasked("--expect", "no line of a recording expects anything of an ITS");
+        ended = output.refused(&error);
+        document.errors.push(error);
+    }
     if !document.dumps.is_empty() || document.its.is_empty() {
         output.text(&summary(&document));
     }
     output.json(&document);
     ended
+}
+
+/// An option that says nothing of what is looked at.
+fn unasked(option: &str, why: &str) -> InputError {
+    InputError::in_file(InputKind::Argument, Path::new(option), why)
+        .with_hint(format!("leave `{option}` out"))
 }
 
 fn dump(path: &Path, expected: &Expectations, list: bool) -> Result<Looked, InputError> {

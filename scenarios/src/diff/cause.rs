@@ -1,8 +1,11 @@
 //! Which choices make a difference: found by setting them, not from a table.
 //!
-//! First every choice in which the profiles differ is set alone, in the first kernel, as the second
-//! has it. Where none of them brings about the second kernel's answer, several do so together; then
-//! choices are taken out of the whole as long as the answer stays.
+//! First choices in which the profiles differ are set alone, in the first kernel, as the second has
+//! them: those of a group that changes no answer when all of it is set are passed over, and of the
+//! others the groups are halved down to the single choice. That takes few runs where few choices
+//! matter. Where none of them brings about the second kernel's answer, several do so together; then
+//! choices are taken out of the smallest group that does, or out of the whole, as long as the answer
+//! stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +26,8 @@ pub(super) struct Experiment<'a> {
     flips: Vec<Flip>,
     /// Where the answers part, and what the second kernel says there.
     parted: Vec<(usize, Side)>,
+    /// What the first says there.
+    first: Vec<Side>,
     /// What was answered at those places with these choices set.
     tried: BTreeMap<Set, Vec<Side>>,
     runs: u64,
@@ -33,7 +38,7 @@ impl<'a> Experiment<'a> {
         subject: &'a Subject,
         asked: &'a Asked,
         parted: &[usize],
-        b: &[Moment],
+        (a, b): (&[Moment], &[Moment]),
     ) -> Self {
         let decides: BTreeMap<_, _> =
             choices().into_iter().map(|choice| (choice.name, choice.decides)).collect();
@@ -49,6 +54,7 @@ impl<'a> Experiment<'a> {
             asked,
             flips: flips.collect(),
             parted: parted.iter().map(|&at| (at, Side::of(b.get(at)))).collect(),
+            first: parted.iter().map(|&at| Side::of(a.get(at))).collect(),
             tried: BTreeMap::new(),
             runs: 2,
         }
@@ -62,10 +68,36 @@ impl<'a> Experiment<'a> {
         if self.parted.is_empty() {
             return Ok(Vec::new());
         }
-        for flip in 0..self.flips.len() {
-            self.set(&Set::from([flip]), observe)?;
-        }
+        let all: Vec<usize> = (0..self.flips.len()).collect();
+        self.single_out(&all, true, observe)?;
         (0..self.parted.len()).map(|at| self.reason(at, observe)).collect()
+    }
+
+    /// Sets every choice of a group alone that seems to change an answer; `shows` where the group
+    /// does, as far as is known. Whether it does.
+    fn single_out(
+        &mut self,
+        group: &[usize],
+        shows: bool,
+        observe: &mut impl FnMut(Progress),
+    ) -> Result<bool, InputError> {
+        if group.is_empty() {
+            return Ok(false);
+        }
+        if !shows || group.len() == 1 {
+            let set = group.iter().copied().collect();
+            self.set(&set, observe)?;
+            let sides = self.tried[&set].iter().zip(&self.first);
+            if sides.into_iter().all(|(now, first)| now.is_like(first)) {
+                return Ok(false);
+            }
+        }
+        if group.len() > 1 {
+            let (front, back) = group.split_at(group.len() / 2);
+            let in_front = self.single_out(front, false, observe)?;
+            self.single_out(back, !in_front, observe)?;
+        }
+        Ok(true)
     }
 
     fn reason(
@@ -105,6 +137,11 @@ impl<'a> Experiment<'a> {
         Because(sets.iter().map(flips).collect())
     }
 
+    /// Runs that a single reason takes, as a guess.
+    fn expected(&self) -> u64 {
+        2 + 2 * u64::from(self.flips.len().next_power_of_two().ilog2())
+    }
+
     /// What is answered where the kernels part if the first has these choices of the second.
     fn set(
         &mut self,
@@ -113,7 +150,7 @@ impl<'a> Experiment<'a> {
     ) -> Result<&[Side], InputError> {
         if !self.tried.contains_key(set) {
             self.runs += 1;
-            let (run, runs) = (self.runs, self.runs.max(2 + self.flips.len() as u64));
+            let (run, runs) = (self.runs, self.runs.max(self.expected()));
             let under = set
                 .iter()
                 .map(|&flip| (self.flips[flip].choice.to_owned(), self.flips[flip].to.to_owned()));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::chosen::Chosen;
 use crate::explain::{Nearest, explain};
-use crate::input_error::{InputError, SourceText};
+use crate::input_error::{InputError, SourceText, is_standard_input};
 use crate::op::Op;
 use crate::recording::{self, Found};
 use crate::replay::{Choices, RuleNote, listen, nearest_in};
@@ -88,6 +88,7 @@ impl Subject {
             let is_scenario =
                 |path: &Path| path.extension().is_some_and(|it| it == files::EXTENSION);
             if is_scenario(path)
+                || is_standard_input(path)
                 || (path.is_dir() && files::find(std::slice::from_ref(path)).is_ok())
             {
                 for file in files::find(std::slice::from_ref(path))? {

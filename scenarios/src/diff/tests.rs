@@ -122,3 +122,16 @@ fn the_calls_of_a_recording_are_made_whatever_was_answered() {
         assert!(!divergence.because.0.is_empty());
     }
 }
+
+/// One choice in many is found by halves, not by trying all.
+#[test]
+fn a_reason_takes_few_runs() {
+    let subject = Subject::Scenario(Script::parse(SourceText::new("t.scn", UNTOUCHED)).unwrap());
+    let (a, b) = (Profile::Linux6_1, Profile::Linux6_12);
+    let asked = Asked { a, b, set: Vec::new(), searched: Searched(0) };
+    let differ = crate::chosen::differing(&a.policy(), &b.policy()).len();
+    let mut runs = 0;
+    let report = diff(&subject, &asked, |at| runs = runs.max(at.run));
+    assert_eq!(single(&report.unwrap(), 5), ["zero-page"]);
+    assert!(differ > 16 && runs <= 12, "{runs} runs for {differ} choices");
+}

@@ -104,9 +104,10 @@ bugs! {
     16 "QEMU" "moving an LPI compares bytes with bits"
         [lpis numbers_that_are_no_lpi, lpis few_id_bits_leave_few_lpis_or_none]
         "an eighth of the INTID is compared" ""
-    17 "QEMU" "Stalled stays and Retry is ignored; MAPD without V is refused for its Size"
-        [errors a_queue_stops_and_goes_on_with_retry, errors the_size_of_an_unmapping_is_looked_at_where_chosen]
-        "Retry is ignored" ""
+    17 "QEMU" "Stalled stays and Retry is ignored; MAPD without V is refused for its Size; MAPC's RDbase is cut to 16 bits"
+        [errors a_queue_stops_and_goes_on_with_retry, errors the_size_of_an_unmapping_is_looked_at_where_chosen,
+         commands a_redistributor_has_all_bits_of_its_number]
+        "each of the four" ""
     18 "QEMU" "a vLPI's number is passed as its level"
         [lpis moves_carry_what_is_pending_and_nothing_else, oracle does_what_the_obvious_one_does]
         "an LPI's number is taken for whether it is pending when it is moved" ""
@@ -120,7 +121,7 @@ bugs! {
         [commands every_event_of_a_table_can_be_mapped_and_none_beyond,
          commands an_lpi_keeps_all_its_bits, registers registers_of_tables,
          commands movall_moves_what_is_pending_at_one_place_and_no_mapping]
-        "each of the first three" ""
+        "each of the four; the event after the last is taken" ""
     22 "hvisor" "unwraps what software wrote; devices are not told apart"
         [robust nothing_is_too_strange, isolation a_device_raises_only_what_is_its_own]
         "every message is device 2's" ""

@@ -7,7 +7,7 @@ use passim_vfio::policy::Choice;
 use passim_vfio::type1::Version;
 
 use super::Origin;
-use super::words::{container_of, mapping_text};
+use super::words::{container_of, mapping_text, wrapped, wraps_after};
 use crate::op::{DeviceName, Op};
 use crate::run::Surroundings;
 
@@ -35,6 +35,12 @@ pub(super) fn notes(op: &Op, around: Option<&Surroundings>, origins: &[Origin]) 
         (Op::Raise { dev, vector }, Some(around)) => {
             let DeviceName::Function(rid) = dev else { return Vec::new() };
             of_message(*rid, vector.unwrap_or(0), around, origins)
+        }
+        (Op::Map { iova, .. }, Some(around)) => {
+            let here = container_of(op, around);
+            let last = here.and_then(|here| wraps_after(here, around));
+            let beyond = last.filter(|last| iova.get() > *last);
+            beyond.map(|last| wrapped(iova.get(), last)).into_iter().collect()
         }
         (Op::Unmap { iova, size, .. }, Some(around)) => {
             of_unmap(op, *iova, size.0, around, origins)

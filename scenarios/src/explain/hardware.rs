@@ -7,19 +7,23 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `its` | which rule of an ITS, and which commands does no SYNC follow? |
+//! | `list` | which rules are there? |
 //! | `trials` | what would have been answered otherwise? |
 
 mod its;
+mod list;
 mod trials;
 
+use passim_smmu::v3::{EventKind, Record};
 use passim_smmu::{v2, v3};
 use serde::Serialize;
 
 use crate::op::{ItsOp, Op};
-use crate::run::Answered;
+use crate::run::{Answered, CommandError};
 use crate::system::{Arrival, Stalled, Terminated};
 
-pub(super) use its::unsynchronised;
+pub(super) use its::{undone, unsynchronised};
+pub use list::rules;
 pub use trials::Otherwise;
 pub(super) use trials::{nearest, otherwise};
 
@@ -36,6 +40,17 @@ pub struct Hardware {
     pub sentence: String,
     /// Where it stands: a section of a manual.
     pub source: String,
+}
+
+/// A command that did nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Undone {
+    /// Its line.
+    pub line: u64,
+    /// The command.
+    pub command: String,
+    /// Why.
+    pub because: String,
 }
 
 /// A command that no SYNC follows, and what that leaves open.
@@ -63,20 +78,20 @@ pub(super) fn told(op: &Op, outcome: &[String], account: &[Answered]) -> Vec<Har
 fn of_answer(answered: &Answered) -> Option<Hardware> {
     match answered {
         Answered::Message(Arrival::Untranslated(why)) => Some(its::of_message(*why)),
-        Answered::Message(Arrival::Ignored) => Some(its::ignored()),
+        Answered::Message(Arrival::Ignored) => Some(its::ignored_by_frame()),
+        Answered::Message(Arrival::NoMessage) => Some(its::ignored_by_its()),
         Answered::Message(Arrival::Lpi(..) | Arrival::Pending(..) | Arrival::TakenBack(_)) => None,
         Answered::Command(report) => Some(its::of_command(report)),
+        Answered::Unsupported(Record::Suppressed) => Some(translated_unsupported()),
+        Answered::Unsupported(_) => Some(of_kind(EventKind::UnsupportedTransaction)),
+        Answered::Stopped(error) => Some(of_queue(*error)),
+        Answered::WriteLost => Some(write_lost()),
         Answered::Terminated(Terminated::V3(terminated)) => Some(terminated_v3(terminated)),
         Answered::Terminated(Terminated::V2(terminated)) => Some(terminated_v2(terminated)),
         Answered::Stalled(Stalled::V3(stalled)) => Some(of_event(&stalled.event)),
         Answered::Stalled(Stalled::V2(stalled)) => Some(match &stalled.waits_for {
-            v2::WaitsFor::Resume(fault) => context_fault(fault),
-            v2::WaitsFor::Bank(bank) => smmu(
-                format!("waits behind the fault of bank {bank}"),
-                "bank-stalled",
-                "A transaction of a bank with a stalled one waits until software resumes that.",
-                "IHI 0062 D.c 3.7.3",
-            ),
+            v2::WaitsFor::Resume(fault) => context_fault(fault.bank, fault.kind),
+            v2::WaitsFor::Bank(bank) => waits_behind(*bank),
         }),
     }
 }
@@ -139,13 +154,52 @@ fn terminated_v3(terminated: &v3::Terminated) -> Hardware {
 }
 
 fn of_event(event: &v3::Event) -> Hardware {
-    let name = event.kind.name();
-    let sentence = match event.detail {
-        v3::Detail::Ste(flaw) => flaw.sentence().to_owned(),
-        v3::Detail::Cd(flaw) => flaw.sentence().to_owned(),
-        _ => demand(name).to_owned(),
+    let plain = of_kind(event.kind);
+    match event.detail {
+        v3::Detail::Ste(flaw) => Hardware { sentence: flaw.sentence().to_owned(), ..plain },
+        v3::Detail::Cd(flaw) => Hardware { sentence: flaw.sentence().to_owned(), ..plain },
+        _ => plain,
+    }
+}
+
+fn of_kind(kind: EventKind) -> Hardware {
+    let name = kind.name();
+    smmu(name, name, demand(name), format!("IHI 0070 G.b {}", kind.section()))
+}
+
+fn translated_unsupported() -> Hardware {
+    smmu(
+        "aborted, and nothing recorded",
+        "translated-unsupported",
+        "A translated transaction is of a kind that the SMMU carries; of one that is not, no event \
+         tells.",
+        "IHI 0070 G.b 3.9.1.3",
+    )
+}
+
+fn of_queue(error: CommandError) -> Hardware {
+    let (name, sentence) = match error {
+        CommandError::Illegal => {
+            ("CERROR_ILL", "A command is one that the SMMU has, with fields that it allows.")
+        }
+        CommandError::Abort => ("CERROR_ABT", "Memory answers where the command is fetched."),
+        CommandError::AtcTimeout => (
+            "CERROR_ATC_INV_SYNC",
+            "Every ATS Invalidate Request before a CMD_SYNC is answered by its device in time.",
+        ),
     };
-    smmu(name, name, sentence, format!("IHI 0070 G.b {}", event.kind.section()))
+    let answer = format!("{name}: the queue stops there until GERRORN acknowledges CMDQ_ERR");
+    smmu(answer, name, sentence, "IHI 0070 G.b 4.9, 7.1")
+}
+
+fn write_lost() -> Hardware {
+    smmu(
+        "a write of the SMMU itself is lost",
+        "message-answered",
+        "Memory or a doorbell answers where the SMMU sends its own messages; one that is aborted is \
+         logged in GERROR.",
+        "IHI 0070 G.b 3.18, 6.3 (SMMU_GERROR.MSI_*_ABT_ERR)",
+    )
 }
 
 /// What a transaction has to be for this event not to come.
@@ -173,9 +227,18 @@ fn demand(event: &str) -> &'static str {
     }
 }
 
+fn waits_behind(bank: u8) -> Hardware {
+    smmu(
+        format!("waits behind the fault of bank {bank}"),
+        "bank-stalled",
+        "A transaction of a bank with a stalled one waits until software resumes that.",
+        "IHI 0062 D.c 3.7.3",
+    )
+}
+
 fn terminated_v2(terminated: &v2::Terminated) -> Hardware {
     match &terminated.cause {
-        v2::Cause::Context(fault, _) => context_fault(fault),
+        v2::Cause::Context(fault, _) => context_fault(fault.bank, fault.kind),
         v2::Cause::Global(fault, _) => global_fault(fault.kind),
         v2::Cause::Outstanding { bank } => smmu(
             format!("terminated behind a fault of bank {bank}"),
@@ -192,9 +255,9 @@ fn terminated_v2(terminated: &v2::Terminated) -> Hardware {
     }
 }
 
-fn context_fault(fault: &v2::ContextFault) -> Hardware {
+fn context_fault(bank: u8, kind: v2::ContextFaultKind) -> Hardware {
     use v2::ContextFaultKind as Kind;
-    let (bit, sentence) = match fault.kind {
+    let (bit, sentence) = match kind {
         Kind::Translation => ("TF", demand("F_TRANSLATION")),
         Kind::AccessFlag => ("AFF", demand("F_ACCESS")),
         Kind::Permission => ("PF", demand("F_PERMISSION")),
@@ -203,7 +266,7 @@ fn context_fault(fault: &v2::ContextFault) -> Hardware {
         Kind::AddressSize => ("ASF", demand("F_ADDR_SIZE")),
         Kind::UnsupportedUpstream => ("UUT", "The SMMU has wires for every bit of the address."),
     };
-    let answer = format!("context fault: SMMU_CB{}_FSR.{bit}", fault.bank);
+    let answer = format!("context fault: SMMU_CB{bank}_FSR.{bit}");
     smmu(answer, "context-fault", sentence, format!("IHI 0062 D.c 16.5.9 (SMMU_CBn_FSR.{bit})"))
 }
 

@@ -6,10 +6,10 @@ use passim_model::Refusal;
 use passim_vfio::verdict::{Severity, Verdict};
 use serde::Serialize;
 
-use super::hardware::{Hardware, Otherwise, Unsynchronised};
+use super::hardware::{Hardware, Otherwise, Undone, Unsynchronised};
 use super::{Origin, limits, order, words};
 use crate::op::Op;
-use crate::rulebook::{Decision, Known};
+use crate::rulebook::{Decision, Known, dated};
 use crate::run::Surroundings;
 
 /// Why a line was answered as it was.
@@ -33,6 +33,10 @@ pub struct Explanation {
     pub has_kernel: bool,
     /// What hardware answered, with the rule behind it, in order; not what was simply done.
     pub hardware: Vec<Hardware>,
+    /// Whether the command that was to be lost came, and was.
+    pub lost: bool,
+    /// Commands to the ITS that bear on the line and did nothing.
+    pub not_performed: Vec<Undone>,
     /// Commands to the ITS that bear on the line and that no SYNC follows.
     pub not_synchronised: Vec<Unsynchronised>,
     /// The same line where it is answered otherwise: after a SYNC, under other presets of the GIC.
@@ -166,7 +170,7 @@ impl fmt::Display for Explained {
                 write!(f, "\n             {choice} = {value} ({certainty})")?;
             }
             if let Some(place) = place {
-                write!(f, "\n  place:     {place} (6.12)")?;
+                write!(f, "\n  place:     {}", dated(place))?;
             }
         }
         if let Some(ran_into) = ran_into {
@@ -219,6 +223,12 @@ impl Explanation {
             write!(f, "\n\nanswered by the {by}: {answer}\n  rule:      {rule}")?;
             write!(f, "\n  demands:   {sentence}\n  source:    {source}")?;
         }
+        if !self.not_performed.is_empty() {
+            f.write_str("\n\nnot performed before, and so without effect:")?;
+        }
+        for Undone { line, command, because } in &self.not_performed {
+            write!(f, "\n  line {line}: {command}\n    {because}")?;
+        }
         if !self.not_synchronised.is_empty() {
             f.write_str(
                 "\n\nno SYNC follows, which leaves open what is seen of it (IHI 0069 H 5.3):",
@@ -254,6 +264,9 @@ impl fmt::Display for Explanation {
         if self.refusals.is_empty() && self.remarks.is_empty() {
             match (self.has_kernel, self.by_device) {
                 (true, true) => f.write_str("\n\nthe kernel was not asked: a device did this")?,
+                (true, false) if !self.hardware.is_empty() => {
+                    f.write_str("\n\nthe kernel refused nothing: hardware answered")?
+                }
                 (true, false) => {
                     f.write_str("\n\nthe kernel refused nothing here that a rule is known for")?
                 }

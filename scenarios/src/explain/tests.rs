@@ -1,6 +1,7 @@
 mod hardware;
 mod near;
 mod order;
+mod unperformed;
 mod words;
 
 use super::{Explanation, Nearest, explain};

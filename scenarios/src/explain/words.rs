@@ -1,8 +1,8 @@
 //! What a request ran into, by the names a scenario has for it.
 
-use passim_model::{Conflict, Refusal, Rid, Span};
+use passim_model::{Conflict, Iova, Refusal, Rid, Span};
 use passim_vfio::iommu::{ReservedKind, ReservedRegion};
-use passim_vfio::policy::Choice;
+use passim_vfio::policy::{BeyondInput, Choice};
 use passim_vfio::view::MappingView;
 
 use super::Origin;
@@ -24,11 +24,13 @@ pub(super) fn conflict(
     }
     match refusal.conflict {
         Conflict::Slot(span) | Conflict::Window(span) => {
-            let mapping = here.and_then(|here| here.mappings.iter().find(|it| it.iova == span));
-            mapping.map_or_else(
-                || plain(refusal),
-                |mapping| Some(mapping_text(mapping, around, origins)),
-            )
+            let mappings = here.map(|here| here.mappings.as_slice()).unwrap_or_default();
+            let mapping = mappings.iter().find(|it| it.iova == span);
+            let mapping = mapping.or_else(|| mappings.iter().find(|it| it.iova.overlaps(span)));
+            if let Some(mapping) = mapping {
+                return Some(mapping_text(mapping, around, origins));
+            }
+            here.and_then(|here| alias(span, here, around, origins)).or_else(|| plain(refusal))
         }
         Conflict::Aperture(span) => {
             // Where nobody looks what is valid, it is what the tables take.
@@ -64,6 +66,42 @@ pub(super) fn conflict(
         }
         _ => plain(refusal),
     }
+}
+
+/// The mapping beyond what the tables index that lies in them where `met` does.
+fn alias(
+    met: Span<Iova>,
+    here: &ContainerHere,
+    around: &Surroundings,
+    origins: &[Origin],
+) -> Option<String> {
+    let last = wraps_after(here, around)?;
+    let inside = |it: &&MappingView| {
+        let (start, size) = (it.iova.start().get() & last, it.iova.size().unwrap_or(0));
+        it.iova.start().get() > last
+            && met.start().get().checked_sub(start).is_some_and(|at| at < size)
+    };
+    let mapping = here.mappings.iter().find(inside)?;
+    let name = mapping_text(mapping, around, origins);
+    Some(format!("{name}: {}", wrapped(mapping.iova.start().get(), last)))
+}
+
+/// The last address that the tables of a container index, where those beyond begin again at 0.
+pub(super) fn wraps_after(here: &ContainerHere, around: &Surroundings) -> Option<u64> {
+    if around.policy.beyond_input != BeyondInput::Alias {
+        return None;
+    }
+    let last = here.windows.iter().map(|window| window.last().get()).max()?;
+    last.checked_add(1).is_some_and(u64::is_power_of_two).then_some(last)
+}
+
+/// Where an address beyond the last that tables index leads.
+pub(super) fn wrapped(iova: u64, last: u64) -> String {
+    format!(
+        "the tables index addresses up to {last:#x} and nobody asks, so that {iova:#x} is where {:#x} \
+         is: beyond-input = alias",
+        iova & last
+    )
 }
 
 /// What a range meets that is valid for no mapping: a region that is reserved, or the end of what the

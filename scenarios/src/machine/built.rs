@@ -1,10 +1,10 @@
 //! Hardware features of a GICv3 and its ITSs that override its preset.
 
 use passim_gic::choice::ItsChoices;
-use passim_gic::choice::its::{Caching, CommandErrors};
+use passim_gic::choice::its::{Caching, CommandErrors, ReservedBits};
 use passim_gic::its::{Layout, PageSizes};
 use passim_gic::v3;
-use passim_model::PhysAddr;
+use passim_model::{IntId, PhysAddr};
 
 use crate::chosen::NoSuch;
 use crate::input_error::nearest;
@@ -14,6 +14,12 @@ use crate::input_error::nearest;
 pub struct GicBuilt {
     /// How an ITS reacts to a command that it cannot perform.
     pub command_errors: Option<CommandErrors>,
+    /// Whether an ITS checks the bits of a command that must be zero.
+    pub reserved_bits: Option<ReservedBits>,
+    /// An SPI that pulses when a command fails.
+    pub error_interrupt: Option<u32>,
+    /// An SPI that pulses when an untranslatable message is recorded: GITS_TYPER.UMSIirq.
+    pub unmapped_interrupt: Option<u32>,
     /// The translation cache of an ITS.
     pub cache: Option<Caching>,
     /// Bits of an EventID, 1 to 32: GITS_TYPER.ID_bits.
@@ -49,8 +55,11 @@ pub struct GicBuilt {
 }
 
 /// The keys, each with its possible values.
-const KEYS: [(&str, &[&str]); 17] = [
+const KEYS: [(&str, &[&str]); 20] = [
     ("command-errors", &["ignore", "report", "stall"]),
+    ("reserved-bits", &["ignore", "error"]),
+    ("error-interrupt", &["32 to 1019"]),
+    ("unmapped-interrupt", &["32 to 1019"]),
     ("cache", &["off", "a power of two up to 1048576"]),
     ("event-bits", &["1 to 32"]),
     ("device-bits", &["1 to 32"]),
@@ -86,6 +95,12 @@ impl GicBuilt {
     fn take(&mut self, key: &str, value: &str) -> Option<()> {
         match key {
             "command-errors" => self.command_errors = Some(command_errors(value)?),
+            "reserved-bits" => {
+                let reactions = [ReservedBits::Ignored, ReservedBits::Error];
+                self.reserved_bits = Some(reactions[one_of(value, ["ignore", "error"])?]);
+            }
+            "error-interrupt" => self.error_interrupt = Some(number(value, 32, 1019)?),
+            "unmapped-interrupt" => self.unmapped_interrupt = Some(number(value, 32, 1019)?),
             "cache" => self.cache = Some(caching(value)?),
             "event-bits" => self.event_bits = Some(number(value, 1, 32)?),
             "device-bits" => self.device_bits = Some(number(value, 1, 32)?),
@@ -129,6 +144,9 @@ impl GicBuilt {
     pub fn under(self, over: Self) -> Self {
         Self {
             command_errors: over.command_errors.or(self.command_errors),
+            reserved_bits: over.reserved_bits.or(self.reserved_bits),
+            error_interrupt: over.error_interrupt.or(self.error_interrupt),
+            unmapped_interrupt: over.unmapped_interrupt.or(self.unmapped_interrupt),
             cache: over.cache.or(self.cache),
             event_bits: over.event_bits.or(self.event_bits),
             device_bits: over.device_bits.or(self.device_bits),
@@ -151,6 +169,7 @@ impl GicBuilt {
     /// Sets the choices of an ITS that these features decide.
     pub(crate) fn choose(self, choices: &mut ItsChoices) {
         set(&mut choices.command_errors, self.command_errors);
+        set(&mut choices.reserved_bits, self.reserved_bits);
         set(&mut choices.caching, self.cache);
     }
 
@@ -159,6 +178,9 @@ impl GicBuilt {
         for its in &mut built.its {
             self.choose(&mut its.choices);
             let features = &mut its.features;
+            set(&mut features.error_wire, self.error_interrupt.map(|spi| Some(IntId::new(spi))));
+            let wire = self.unmapped_interrupt.map(|spi| Some(IntId::new(spi)));
+            set(&mut features.unmapped_wire, wire);
             set(&mut features.event_bits, self.event_bits);
             set(&mut features.device_bits, self.device_bits);
             set(&mut features.collection_bits, self.collection_bits);

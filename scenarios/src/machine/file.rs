@@ -295,19 +295,7 @@ impl MachineFile {
         let ram = banks(&self.ram, source)?;
         let iommu = iommu(self.iommu, source)?;
         let gic = gic(self.gic, source)?;
-        // IHI 0048 B.b 2.2.1: a GICv2 has CPU interfaces for eight.
-        if matches!(gic, Gic::V2m(_)) && *self.cpus.get_ref() > 8 {
-            let error = refuse(source, self.cpus.span(), "a GICv2 serves at most 8 CPUs");
-            return Err(error.with_hint("fewer CPUs, or `[gic.its]`"));
-        }
-        if let Gic::V2m(v2m) = &gic
-            && !v2m.doorbells_per_cpu.is_empty()
-            && v2m.doorbells_per_cpu.len() != *self.cpus.get_ref() as usize
-        {
-            let message = "there is a doorbell for each CPU, or one for all";
-            return Err(refuse(source, self.cpus.span(), message)
-                .with_hint("`doorbells_per_cpu` lists as many addresses as there are CPUs"));
-        }
+        cpus_fit(&self.cpus, &gic, source)?;
         let devices = Devices {
             ids: Ids {
                 streams: self.iommu_map.map(|map| map.into_map(source)).transpose()?,
@@ -360,6 +348,29 @@ impl MachineFile {
             .find(|size| size.bytes() == bytes)
             .ok_or_else(|| refuse(source, self.page_size.span(), "a page has 4K, 16K or 64K bytes"))
     }
+}
+
+/// That the interrupt controller serves as many CPUs.
+fn cpus_fit(cpus: &Spanned<u32>, gic: &Gic, source: &SourceText) -> Result<(), InputError> {
+    // IHI 0048 B.b 2.2.1: a GICv2 has CPU interfaces for eight.
+    if matches!(gic, Gic::V2m(_)) && *cpus.get_ref() > 8 {
+        let error = refuse(source, cpus.span(), "a GICv2 serves at most 8 CPUs");
+        return Err(error.with_hint("fewer CPUs, or `[gic.its]`"));
+    }
+    let most = passim_gic::v3::MOST_CPUS;
+    if *cpus.get_ref() as usize > most {
+        let message = format!("a GICv3 serves at most {most} CPUs here");
+        return Err(refuse(source, cpus.span(), message).with_hint("fewer CPUs"));
+    }
+    if let Gic::V2m(v2m) = gic
+        && !v2m.doorbells_per_cpu.is_empty()
+        && v2m.doorbells_per_cpu.len() != *cpus.get_ref() as usize
+    {
+        let message = "there is a doorbell for each CPU, or one for all";
+        return Err(refuse(source, cpus.span(), message)
+            .with_hint("`doorbells_per_cpu` lists as many addresses as there are CPUs"));
+    }
+    Ok(())
 }
 
 /// The table `[policy]`: a choice and its value a line.

@@ -11,7 +11,7 @@ use crate::script::{FromValue, number};
 pub struct Number(pub u64);
 
 impl FromValue for Number {
-    const FORM: &'static str = "a number such as 4096, 0x1000 or 4K";
+    const FORM: &'static str = "a number of at most 64 bits such as 4096, 0x1000 or 4K";
 
     fn from_value(text: &str) -> Option<Self> {
         number(text).map(Self)

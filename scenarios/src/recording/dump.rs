@@ -210,7 +210,10 @@ fn of_another_part(source: &SourceText) -> Option<InputError> {
     let start = source.text().find(key).unwrap_or(0);
     let message = format!("this is the dump of {part}, not of an SMMU");
     let error = source.error(InputKind::Recording, start..start + key.len(), message);
-    Some(error.with_hint("the dump of an SMMU has its registers under \"regs\"; a replay of the recording compares those of interrupt controllers"))
+    Some(error.with_hint(
+        "the dump of an SMMU has its registers under \"regs\"; `passim walk --dump` alone tells that of \
+         an ITS, and a replay of the recording compares both kinds",
+    ))
 }
 
 /// A dump of a GICv2m frame.

@@ -32,14 +32,13 @@ impl CallEntry {
     }
 }
 
-const TYPE1: &str = "drivers/vfio/vfio_iommu_type1.c";
-const CONTAINER: &str = "drivers/vfio/container.c";
-const GROUP: &str = "drivers/vfio/group.c";
-const VFIO_PCI: &str = "drivers/vfio/pci/vfio_pci_core.c";
+pub(super) const TYPE1: &str = "drivers/vfio/vfio_iommu_type1.c";
+pub(super) const CONTAINER: &str = "drivers/vfio/container.c";
+pub(super) const GROUP: &str = "drivers/vfio/group.c";
+pub(super) const VFIO_PCI: &str = "drivers/vfio/pci/vfio_pci_core.c";
 const VFIO_PCI_RDWR: &str = "drivers/vfio/pci/vfio_pci_rdwr.c";
-const VFIO_PCI_INTRS: &str = "drivers/vfio/pci/vfio_pci_intrs.c";
-const VFIO_PLATFORM_IRQ: &str = "drivers/vfio/platform/vfio_platform_irq.c";
-const VFIO_MAIN: &str = "drivers/vfio/vfio_main.c";
+pub(super) const VFIO_PCI_INTRS: &str = "drivers/vfio/pci/vfio_pci_intrs.c";
+pub(super) const VFIO_MAIN: &str = "drivers/vfio/vfio_main.c";
 
 /// Every call.
 pub const CALLS: &[CallEntry] = &[
@@ -275,56 +274,3 @@ pub const CALLS: &[CallEntry] = &[
         shared: "",
     },
 ];
-
-/// Where a check stands that is not made by the function that serves the call.
-pub(super) fn place(rule: &str) -> Option<(&'static str, &'static str)> {
-    Some(match rule {
-        "container-without-iommu" => (CONTAINER, "vfio_fops_unl_ioctl"),
-        "argsz-short" | "flags-unknown" | "user-pointer" | "ioctl-unknown" => {
-            ("drivers/vfio", "the function that serves the ioctl, before anything else")
-        }
-        "map-page-fault" | "map-memlock" => (TYPE1, "vfio_pin_pages_remote, vaddr_get_pfns"),
-        "map-outside-valid" => (TYPE1, "vfio_iommu_iova_dma_valid"),
-        "dirty-range" | "dirty-page-size" | "dirty-bitmap-address" => {
-            (TYPE1, "vfio_iommu_type1_dirty_pages, verify_bitmap_size")
-        }
-        "dirty-bitmap-size" => (TYPE1, "verify_bitmap_size"),
-        "dirty-bitmap-fault" => (TYPE1, "update_user_bitmap"),
-        "attach-aperture" | "attach-reserved" | "attach-no-domain" | "interrupts-unsafe" => {
-            (TYPE1, "vfio_iommu_type1_attach_group")
-        }
-        "nesting-refused" => (TYPE1, "vfio_iommu_domain_alloc, iommu_enable_nesting"),
-        "attach-vaddr-invalid" => (TYPE1, "vfio_iommu_type1_attach_group"),
-        "group-not-viable" => ("drivers/iommu/iommu.c", "iommu_group_claim_dma_owner"),
-        "group-attached" => (GROUP, "vfio_group_ioctl_set_container"),
-        "container-fd-bad" | "container-fd-other" => (CONTAINER, "vfio_container_from_file"),
-        "set-irqs-shape" => (VFIO_MAIN, "vfio_set_irqs_validate_and_prepare"),
-        "irq-mode" | "irq-off" | "irq-vector" => {
-            (VFIO_PCI_INTRS, "vfio_pci_set_msi_trigger, vfio_pci_set_intx_trigger")
-        }
-        "wire-block" | "wire-not-maskable" | "wire-without-eventfd" => {
-            (VFIO_PLATFORM_IRQ, "vfio_platform_set_irqs_ioctl")
-        }
-        "irq-eventfd" => (VFIO_PCI_INTRS, "eventfd_ctx_fdget"),
-        "irq-unmask-taken" => ("drivers/vfio/virqfd.c", "vfio_virqfd_enable"),
-        "irq-notice" => (VFIO_PCI_INTRS, "vfio_pci_set_ctx_trigger_single"),
-        "low-power-twice" => (VFIO_PCI, "vfio_pci_runtime_pm_entry"),
-        "iommu-map-range" | "iommu-map-exists" | "iommu-map-no-table" | "iommu-map-access" => {
-            ("drivers/iommu/io-pgtable-arm.c", "arm_lpae_map_pages, __arm_lpae_map")
-        }
-        "iommu-map-alignment" => ("drivers/iommu/iommu.c", "__iommu_map"),
-        "sriov-total" | "sriov-enabled" | "sriov-no-driver" => {
-            ("drivers/pci/iov.c", "sriov_numvfs_store")
-        }
-        "probe-dma-owned" => ("drivers/iommu/iommu.c", "iommu_device_use_default_domain"),
-        "bar-not-mappable" => (VFIO_PCI, "vfio_pci_core_mmap"),
-        "resource-not-mappable" | "resource-claimed" => {
-            ("drivers/pci/pci-sysfs.c", "pci_mmap_resource")
-        }
-        "bad-fd" => ("fs/ioctl.c", "the system call, before any driver"),
-        "find-dma-null" | "unmap-tree-shape" => (TYPE1, "vfio_find_dma of the series"),
-        "config-end" => ("drivers/vfio/pci/vfio_pci_config.c", "vfio_config_do_rw"),
-        "region-index" | "region-end" => (VFIO_PCI, "vfio_pci_rw, vfio_pci_ioctl_get_region_info"),
-        _ => return None,
-    })
-}

@@ -61,6 +61,9 @@ fn calls_ask_for_what_scenarios_are_refused_by() {
             let verb = op.invocation().verb.text;
             if let Some(refusal) = runner.account().refusal() {
                 let rule = refusal.rule.name;
+                if !errnos(refusal.rule).contains(&refusal.errno.name()) {
+                    wrong.insert(format!("{rule} is declared without {}", refusal.errno));
+                }
                 let mut calls = CALLS.iter().filter(|call| call.verbs.contains(&verb.as_str()));
                 if verb != "ioctl" && verb != "try-domain" && !calls.any(|it| it.asks_for(rule)) {
                     wrong.insert(format!("{verb}: {rule}"));
@@ -118,6 +121,19 @@ fn a_rule_is_known_of_the_kernel_that_is_asked_about() {
     let wrap = known("map-wrap", Profile::Linux7_2);
     assert_eq!((wrap.decided_by[0].choice, wrap.decided_by[0].value), ("wrap-errno", "eoverflow"));
     assert_eq!(wrap.certainty, "read");
+    assert_eq!(errnos_decided(&passim_vfio::rules::MAP_WRAP, &wrap.decided_by), ["EOVERFLOW"]);
     let range = known("iommu-map-range", Profile::Linux6_12);
     assert_eq!(range.decided_by[0].choice, "beyond-input");
+}
+
+/// What is asked by another file than the one that serves the call, and what no kernel asks.
+#[test]
+fn a_place_is_that_of_the_check() {
+    let place = |rule: &str| place_of(rule).unwrap_or_default();
+    assert!(place("iommu-attach-busy").starts_with("drivers/iommu/iommu.c"));
+    assert!(place("iommu-domain-no-bank").starts_with("drivers/iommu/arm/arm-smmu/arm-smmu.c"));
+    assert!(place("wire-block").starts_with("drivers/vfio/platform/vfio_platform_irq.c"));
+    assert_eq!((place("no-free-frame"), place("lock-never-free")), (String::new(), String::new()));
+    assert!(!dated(&place("msi-window-full")).contains("6.12"));
+    assert!(dated(&place("map-overlap")).ends_with("(6.12)"));
 }

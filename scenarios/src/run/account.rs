@@ -2,6 +2,7 @@
 
 use passim_gic::its::Report;
 use passim_model::Refusal;
+use passim_smmu::v3::Record;
 use passim_vfio::verdict::Verdict;
 
 use super::{Runner, Stage, outcome};
@@ -28,10 +29,48 @@ pub enum Answered {
     Message(Arrival),
     /// An ITS of a command that it could not perform.
     Command(Report),
+    /// An SMMU of a transaction that no bus carries on; its record.
+    Unsupported(Record),
+    /// An SMMU of its command queue, which stopped.
+    Stopped(CommandError),
+    /// Nobody, of a write that an SMMU sent.
+    WriteLost,
     /// An SMMU of a transaction, which it ended.
     Terminated(Terminated),
     /// An SMMU of a transaction, which waits.
     Stalled(Stalled),
+}
+
+/// CMDQ_CONS.ERR: why a command queue stopped. IHI 0070 G.b 7.1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CommandError {
+    /// CERROR_ILL: no such command.
+    Illegal,
+    /// CERROR_ABT: memory did not answer.
+    Abort,
+    /// CERROR_ATC_INV_SYNC: a device did not answer an invalidation.
+    AtcTimeout,
+}
+
+impl CommandError {
+    /// By its number.
+    pub(super) fn of(code: u64) -> Option<Self> {
+        match code {
+            1 => Some(Self::Illegal),
+            2 => Some(Self::Abort),
+            3 => Some(Self::AtcTimeout),
+            _ => None,
+        }
+    }
+
+    /// As the architecture calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Illegal => "CERROR_ILL",
+            Self::Abort => "CERROR_ABT",
+            Self::AtcTimeout => "CERROR_ATC_INV_SYNC",
+        }
+    }
 }
 
 impl Answered {

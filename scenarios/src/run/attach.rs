@@ -32,7 +32,7 @@ impl Running {
                 match self.system.try_domain_of(dev, of) {
                     None => Err(Unperformable::new("the other device is in no domain")),
                     Some(Ok(())) => Ok(vec!["attached, and detached again".to_owned()]),
-                    Some(Err(refusal)) => Ok(vec![outcome::refusal(&refusal)]),
+                    Some(Err(refusal)) => Ok(vec![self.account.refuse(&refusal)]),
                 }
             }
             _ => unreachable!("only `attach`, `detach` and `try-domain` come here"),

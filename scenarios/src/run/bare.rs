@@ -11,7 +11,7 @@ mod queue;
 mod smmu;
 mod words;
 
-use passim_model::PhysAddr;
+use passim_model::{Effect, PhysAddr};
 use passim_smmu::v3::{Caches, Description, IdRegisters};
 
 use super::{Answered, Outcome, Unperformable, raw};
@@ -111,7 +111,10 @@ impl Bare {
                 None => {}
             }
         }
-        lines.extend(self.board.take_effects().iter().filter_map(words::effect));
+        let effects = self.board.take_effects();
+        let lost = effects.iter().filter(|effect| matches!(effect, Effect::Write { .. }));
+        self.heard.extend(lost.map(|_| Answered::WriteLost));
+        lines.extend(effects.iter().filter_map(words::effect));
         lines
     }
 }

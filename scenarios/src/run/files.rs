@@ -67,13 +67,28 @@ pub struct ScenarioReport {
     pub file: String,
     /// Operations performed.
     pub operations: u64,
+    /// The first seed of a range under which it does not go as the file says, if a range was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Whether the command that was to be lost came, and was.
     pub lost: bool,
     /// Operations whose outcome is not what the file says.
     pub differences: Vec<OutcomeDifference>,
     /// What happened, operation by operation.
-    #[serde(skip)]
-    pub outcomes: Vec<Vec<String>>,
+    pub answers: Vec<Happened>,
+    /// Why the operation after the last of these could not be performed, if it could not.
+    pub error: Option<InputError>,
+}
+
+/// An operation, and what happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Happened {
+    /// Line of the operation, 1-based.
+    pub line: u64,
+    /// The operation.
+    pub operation: String,
+    /// What happened, a line each.
+    pub outcome: Vec<String>,
 }
 
 /// An operation that did not do what the file says.
@@ -111,31 +126,69 @@ pub fn run(script: &Script) -> Result<ScenarioReport, InputError> {
 /// # Errors
 /// As [`run`]; a choice or a value that does not exist.
 pub fn run_with(script: &Script, chosen: &Chosen) -> Result<ScenarioReport, InputError> {
+    let mut report = run_as_far(script, chosen);
+    report.error.take().map_or(Ok(report), Err)
+}
+
+/// Runs a scenario to its end or to the first operation that cannot be performed: the report holds
+/// what happened before, and the error.
+pub fn run_as_far(script: &Script, chosen: &Chosen) -> ScenarioReport {
     let mut runner = Runner::with(chosen.clone());
     let mut report = ScenarioReport {
         file: script.source().path().display().to_string(),
         operations: 0,
+        seed: None,
         lost: false,
         differences: Vec::new(),
-        outcomes: Vec::new(),
+        answers: Vec::new(),
+        error: None,
     };
     for block in script.blocks() {
+        if let Err(error) = report.take(script, block, &mut runner) {
+            report.error = Some(error);
+            return report;
+        }
+    }
+    report.error = script.unread().cloned();
+    report
+}
+
+impl ScenarioReport {
+    /// What happened, operation by operation.
+    pub fn outcomes(&self) -> Vec<Vec<String>> {
+        self.answers.iter().map(|it| it.outcome.clone()).collect()
+    }
+
+    /// Whether all of it happened, and as the file says.
+    pub fn agrees(&self) -> bool {
+        self.differences.is_empty() && self.error.is_none()
+    }
+
+    /// Performs one operation, and notes what happened.
+    fn take(
+        &mut self,
+        script: &Script,
+        block: &Block,
+        runner: &mut Runner,
+    ) -> Result<(), InputError> {
         let op = Op::read(script.source(), &block.invocation)?;
-        tracing::debug!(target: "scenario", line = script.line_of(block), "{op}");
-        let actual = runner.perform(&op).map_err(|error| error.at(script, block))?;
-        report.operations += 1;
-        report.lost |= runner.has_lost();
-        if !same(&block.expected, &actual) {
-            report.differences.push(OutcomeDifference {
-                line: script.line_of(block),
-                operation: op.to_string(),
+        let line = script.line_of(block);
+        tracing::debug!(target: "scenario", line, "{op}");
+        let outcome = runner.perform(&op).map_err(|error| error.at(script, block))?;
+        let operation = op.to_string();
+        self.operations += 1;
+        self.lost |= runner.has_lost();
+        if !same(&block.expected, &outcome) {
+            self.differences.push(OutcomeDifference {
+                line,
+                operation: operation.clone(),
                 expected: block.expected.clone(),
-                actual: actual.clone(),
+                actual: outcome.clone(),
             });
         }
-        report.outcomes.push(actual);
+        self.answers.push(Happened { line, operation, outcome });
+        Ok(())
     }
-    Ok(report)
 }
 
 /// Reads and runs a scenario file.
@@ -146,19 +199,19 @@ pub fn run_file(path: &Path) -> Result<ScenarioReport, InputError> {
     run(&Script::parse(SourceText::read(path)?)?)
 }
 
-/// Runs a scenario file and writes what happened into it.
+/// Runs a scenario file and writes what happened into it, as far as it could be performed.
 ///
 /// # Errors
-/// Unreadable, what [`run`] refuses, or a file that cannot be written.
+/// Unreadable, or a file that cannot be written.
 pub fn bless_file(path: &Path) -> Result<ScenarioReport, InputError> {
     if is_standard_input(path) {
         let message = "what comes from standard input cannot be written into";
         return Err(InputError::in_file(InputKind::Unwritable, path, message));
     }
-    let script = Script::parse(SourceText::read(path)?)?;
-    let report = run(&script)?;
+    let script = Script::parse_as_far(SourceText::read(path)?);
+    let report = run_as_far(&script, &Chosen::default());
     if !report.differences.is_empty() {
-        let blessed = script.bless(&report.outcomes);
+        let blessed = script.bless(&report.outcomes());
         fs::write(path, blessed).map_err(|error| {
             let message = format!("cannot write: {error}");
             InputError::in_file(InputKind::Unwritable, path, message)

@@ -1,12 +1,13 @@
 //! The commands sent to an ITS so far, and its mappings, in a running scenario.
 
+use passim_gic::GicV3;
 use passim_gic::its::Spelled;
 use passim_gic::its::image::{Converted, Found, Mappings, Silent};
 use passim_model::{Host, PhysAddr, Span, Width};
 
 use super::{Outcome, Runner, Stage, Unperformable};
 use crate::chosen::{Chosen, NoSuch, preset};
-use crate::machine::{Gic, GicBuilt, Machine};
+use crate::machine::{Gic, GicBuilt, GicIts, Machine};
 use crate::op::{Number, Setting};
 use crate::script::Text;
 use crate::system::Board;
@@ -203,10 +204,20 @@ pub(super) fn mappings(board: &Board, its: Option<u16>) -> Outcome {
     Ok(lines)
 }
 
+/// The outcome of restoring a GIC: the ITSs whose tables were refused, or `ok`.
+pub(super) fn restored(board: &Board) -> Vec<String> {
+    let all = board.gicv3().map_or(&[][..], GicV3::its).iter().enumerate();
+    let refused = all.filter_map(|(n, its)| Some((n, its.refused()?)));
+    let lines: Vec<_> = refused
+        .map(|(n, why)| format!("its {n} maps nothing, for its tables are refused: {why}"))
+        .collect();
+    if lines.is_empty() { vec!["ok".to_owned()] } else { lines }
+}
+
 /// Moves the GIC to a host with another table layout.
 pub(super) fn convert(
     board: &mut Board,
-    (to, built): (&Text, GicBuilt),
+    (to, first): (&Text, &GicIts),
     (scratch, size): (Option<PhysAddr>, Option<Number>),
 ) -> Outcome {
     /// Bytes of scratch memory by default.
@@ -220,12 +231,12 @@ pub(super) fn convert(
             Unperformable::new("no memory is there, or it ends nowhere").at_key("size")
         })
     });
-    let converted = match board.convert_gic((to, built), scratch.transpose()?) {
+    let converted = match board.convert_gic((to, first), scratch.transpose()?) {
         None => return Err(Unperformable::new("the machine has no GICv3")),
         Some(Err(error)) => return Ok(vec![error.to_string()]),
         Some(Ok(converted)) => converted,
     };
-    let mut lines = vec!["ok".to_owned()];
+    let mut lines = restored(board);
     for Converted { mappings, silent, moved, .. } in converted.iter().flatten() {
         lines.extend(silent.iter().map(Silent::to_string));
         for (device, before) in moved {

@@ -21,9 +21,10 @@ pub fn xml(results: &[FileResult]) -> String {
 
 fn case(result: &FileResult) -> TestCase {
     match result {
-        Ok(report) if report.differences.is_empty() => {
+        Ok(report) if report.agrees() => {
             TestCase::new(report.file.as_str(), TestCaseStatus::success())
         }
+        Ok(ScenarioReport { error: Some(error), .. }) => failed(error),
         Ok(report) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             let drawn: String =
@@ -32,10 +33,12 @@ fn case(result: &FileResult) -> TestCase {
             status.set_description(drawn);
             TestCase::new(report.file.as_str(), status)
         }
-        Err(error) => {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status.set_message(error.to_string());
-            TestCase::new(error.path(), status)
-        }
+        Err(error) => failed(error),
     }
+}
+
+fn failed(error: &InputError) -> TestCase {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message(error.to_string());
+    TestCase::new(error.path(), status)
 }

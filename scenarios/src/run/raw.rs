@@ -4,7 +4,7 @@
 
 use passim_model::{Abort, Host, Width};
 
-use super::{Outcome, Running, Unperformable};
+use super::{Answered, Outcome, Running, Unperformable};
 use crate::op::{HardwareOp, Number};
 use crate::system::Board;
 
@@ -20,6 +20,8 @@ impl Running {
                 let line = stored(self.system.store(*at, width(*size)?, value.0));
                 // A store may let messages out that were held back.
                 let messages = self.system.board.take_deliveries();
+                let answered = messages.iter().filter_map(|delivery| Answered::of(delivery.reach));
+                self.account.hardware.extend(answered);
                 let messages = messages.iter().map(|delivery| self.delivered(delivery));
                 Ok(std::iter::once(line).chain(messages).collect())
             }

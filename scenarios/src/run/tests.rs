@@ -13,7 +13,7 @@ fn script(text: &str) -> Script {
 }
 
 fn outcomes(text: &str) -> Result<Vec<Vec<String>>, InputError> {
-    run(&script(text)).map(|report| report.outcomes)
+    run(&script(text)).map(|report| report.outcomes())
 }
 
 const MACHINE: &str = "machine virt-its profile=linux-6.12\n";
@@ -127,7 +127,7 @@ fn a_wrong_outcome_is_shown_and_blessed() {
     let report = run(&script).unwrap();
     assert_eq!(report.differences.len(), 1);
     assert_eq!(report.differences[0].line, 3);
-    assert_eq!(script.bless(&report.outcomes), format!("{MACHINE}  ok\nlocked\n  VmLck 0 kB\n"));
+    assert_eq!(script.bless(&report.outcomes()), format!("{MACHINE}  ok\nlocked\n  VmLck 0 kB\n"));
     let xml = junit::xml(&[
         Ok(report),
         Err(InputError::in_file(InputKind::Scenario, Path::new("b.scn"), "no")),

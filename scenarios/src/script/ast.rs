@@ -12,6 +12,8 @@ pub struct Script {
     pub(super) source: SourceText,
     pub(super) items: Vec<Item>,
     pub(super) endings: Endings,
+    /// Where it was read no further, and why; the items cover the text up to there.
+    pub(super) unread: Option<(usize, InputError)>,
 }
 
 /// What an editor puts around lines and a scenario does not have; it is written back.
@@ -116,6 +118,16 @@ impl Script {
         &self.items
     }
 
+    /// Why it was read no further, if it was not.
+    pub fn unread(&self) -> Option<&InputError> {
+        self.unread.as_ref().map(|(_, error)| error)
+    }
+
+    /// The text that was not read.
+    pub(super) fn rest(&self) -> &str {
+        self.unread.as_ref().map_or("", |(start, _)| &self.source.text()[*start..])
+    }
+
     /// The text it was read from.
     pub fn source(&self) -> &SourceText {
         &self.source
@@ -131,6 +143,7 @@ impl Script {
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.items.iter().map(|item| &self.source.text()[item.span.clone()]);
+        let text = text.chain([self.rest()]);
         f.write_str(&self.endings.put_back(text.collect()))
     }
 }

@@ -35,6 +35,7 @@ impl Script {
                 blessed.pop();
             }
         }
+        blessed.push_str(self.rest());
         self.endings.put_back(blessed)
     }
 }

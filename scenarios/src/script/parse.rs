@@ -28,44 +28,62 @@ impl Script {
     /// # Errors
     /// The first line that is none of the four kinds.
     pub fn parse(source: SourceText) -> Result<Self, InputError> {
+        let mut script = Self::parse_as_far(source);
+        script.unread.take().map_or(Ok(script), |(_, error)| Err(error))
+    }
+
+    /// Reads a scenario up to the first line that is none of the four kinds; of that [`Self::unread`]
+    /// tells.
+    pub fn parse_as_far(source: SourceText) -> Self {
         let (source, endings) = Endings::taken_from(source);
-        let mut items: Vec<Item> = Vec::new();
+        let mut script = Self { source, items: Vec::new(), endings, unread: None };
         let mut start = 0;
-        for (number, line) in (1..).zip(source.text().split_inclusive('\n')) {
+        for (number, line) in (1..).zip(script.source.text().split_inclusive('\n')) {
             let span = start..start + line.len();
-            start = span.end;
-            let text = line.strip_suffix('\n').unwrap_or(line);
-            let refuse = |complaint: Complaint| {
+            if let Err(complaint) = take_line(&mut script.items, number, line, span.clone()) {
                 let at = span.start + complaint.span.start..span.start + complaint.span.end;
-                let error = source.error(InputKind::Scenario, at, complaint.message);
-                match complaint.hint {
+                let error = script.source.error(InputKind::Scenario, at, complaint.message);
+                let error = match complaint.hint {
                     Some(hint) => error.with_hint(hint),
                     None => error,
-                }
-            };
-            form(text).map_err(refuse)?;
-            if let Some(outcome) = text.strip_prefix(INDENT) {
-                let block = items.last_mut().and_then(|item| item.as_block_mut());
-                let (whole, block) = block.ok_or_else(|| refuse(no_operation(text)))?;
-                whole.end = span.end;
-                block.expected_span.end = span.end;
-                block.expected.push(outcome.to_owned());
-                continue;
+                };
+                script.unread = Some((span.start, error));
+                break;
             }
-            let kind = if text.is_empty() {
-                ItemKind::Blank
-            } else if text.starts_with('#') {
-                ItemKind::Comment
-            } else {
-                let invocation = line_of_words(text, span.start).map_err(refuse)?;
-                let expected_span = span.end..span.end;
-                let (line, expected) = (number, Vec::new());
-                ItemKind::Block(Block { invocation, line, expected, expected_span })
-            };
-            items.push(Item { span, kind });
+            start = span.end;
         }
-        Ok(Self { source, items, endings })
+        script
     }
+}
+
+/// Takes a line, with its line feed if it has one, to the items before it.
+fn take_line(
+    items: &mut Vec<Item>,
+    number: u64,
+    line: &str,
+    span: Range<usize>,
+) -> Result<(), Complaint> {
+    let text = line.strip_suffix('\n').unwrap_or(line);
+    form(text)?;
+    if let Some(outcome) = text.strip_prefix(INDENT) {
+        let block = items.last_mut().and_then(|item| item.as_block_mut());
+        let (whole, block) = block.ok_or_else(|| no_operation(text))?;
+        whole.end = span.end;
+        block.expected_span.end = span.end;
+        block.expected.push(outcome.to_owned());
+        return Ok(());
+    }
+    let kind = if text.is_empty() {
+        ItemKind::Blank
+    } else if text.starts_with('#') {
+        ItemKind::Comment
+    } else {
+        let invocation = line_of_words(text, span.start)?;
+        let expected_span = span.end..span.end;
+        ItemKind::Block(Block { invocation, line: number, expected: Vec::new(), expected_span })
+    };
+    items.push(Item { span, kind });
+    Ok(())
 }
 
 /// What some editors put at the start of a text in UTF-8.

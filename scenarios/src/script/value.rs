@@ -193,7 +193,7 @@ fn suggest(error: InputError, word: &str, known: &[&'static str], what: &str) ->
 }
 
 impl FromValue for u64 {
-    const FORM: &'static str = "a number such as 4096, 0x1000 or 4K";
+    const FORM: &'static str = "a number of at most 64 bits such as 4096, 0x1000 or 4K";
 
     fn from_value(text: &str) -> Option<Self> {
         number(text)

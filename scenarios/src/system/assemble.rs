@@ -6,7 +6,6 @@ use passim_gic::its::ITS_BYTES;
 use passim_gic::v2m::Meaning;
 use passim_gic::v3::REDISTRIBUTOR_BYTES;
 use passim_gic::{GicV2, GicV3, v2, v2m, v3};
-use passim_model::bus::Overlap;
 use passim_model::memory::BankError;
 use passim_model::pci::Registers;
 use passim_model::topology::{BarKind, Function, Platform, SameRid};
@@ -23,6 +22,7 @@ use super::ats::Ats;
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
+use super::parts::{self, Clash};
 use super::x86::X86Unit;
 use super::{Board, BoardDevice, Lost, Pace, Slot, System};
 use crate::machine::{self, Gic, GicIts, GroupConflict, Iommu, Machine, X86};
@@ -72,14 +72,14 @@ pub enum AssemblyError {
     #[error(transparent)]
     Bank(#[from] BankError),
     /// Two parts claim one address.
-    #[error(transparent)]
-    Overlap(#[from] Overlap),
+    #[error("{0}")]
+    Overlap(Clash),
     /// Two functions claim one place.
     #[error(transparent)]
     SameRid(#[from] SameRid),
     /// A part leaves the address space.
-    #[error("the part at {0} leaves the address space")]
-    Beyond(PhysAddr),
+    #[error("{2} at {1} leaves the address space")]
+    Beyond(Target, PhysAddr, String),
     /// What is said of groups is not what this kernel makes.
     #[error(transparent)]
     Groups(#[from] GroupConflict),
@@ -139,22 +139,19 @@ impl Board {
 
     fn with(machine: &Machine, topology: &Topology, pace: Pace) -> Result<Self, AssemblyError> {
         let mut memory = Memory::new();
-        let mut map = AddressMap::new();
+        let mut map = Places { map: AddressMap::new(), machine };
         for bank in &machine.ram {
             memory.add_bank(*bank)?;
-            map.place(*bank, Target::Ram)?;
+            map.place_span(*bank, Target::Ram)?;
         }
         let mut smmus = Vec::new();
         for (index, smmu) in (0u16..).zip(machine.iommu.smmus()) {
-            let span =
-                Span::from_size(smmu.base, SMMU_BYTES).ok_or(AssemblyError::Beyond(smmu.base))?;
-            map.place(span, Target::Smmu(index))?;
+            map.place(smmu.base, SMMU_BYTES, Target::Smmu(index))?;
             smmus.push(smmu_of(smmu).into());
         }
         for (index, facts) in (0u16..).zip(machine.iommu.smmu_v2s()) {
             let smmu = smmu_v2_of(facts);
-            let span = Span::from_size(facts.base, smmu.window());
-            map.place(span.ok_or(AssemblyError::Beyond(facts.base))?, Target::Smmu(index))?;
+            map.place(facts.base, smmu.window(), Target::Smmu(index))?;
             smmus.push(smmu.into());
         }
         place_interrupts(&mut map, machine)?;
@@ -162,6 +159,7 @@ impl Board {
         place_bars(&mut map, machine)?;
         place_messages(&mut map, topology)?;
         let x86 = place_x86(&mut map, machine)?;
+        let map = map.map;
         let iommus = smmus.len() + usize::from(x86.is_some());
         let slots = slots(machine, topology, iommus);
         let aboard = machine.platforms.iter().zip(topology.platforms()).map(|(facts, device)| {
@@ -171,6 +169,24 @@ impl Board {
         let smmu_ids = smmu_ids(machine);
         let parts = Parts { memory, map, smmus, smmu_ids, slots, x86, aboard, controller };
         Ok(Board::new(parts, pace))
+    }
+}
+
+/// Where the parts of a machine are, as far as they are placed.
+struct Places<'a> {
+    map: AddressMap,
+    machine: &'a Machine,
+}
+
+impl Places<'_> {
+    fn place(&mut self, base: PhysAddr, bytes: u64, part: Target) -> Result<(), AssemblyError> {
+        let beyond = || AssemblyError::Beyond(part, base, parts::name(part, self.machine));
+        self.place_span(Span::from_size(base, bytes).ok_or_else(beyond)?, part)
+    }
+
+    fn place_span(&mut self, span: Span<PhysAddr>, part: Target) -> Result<(), AssemblyError> {
+        let placed = self.map.place(span, part);
+        placed.map_err(|overlap| AssemblyError::Overlap(Clash::of(overlap, self.machine)))
     }
 }
 
@@ -283,7 +299,7 @@ fn smmu_v2_of(facts: &machine::SmmuV2) -> SmmuV2 {
 }
 
 /// Doorbells first: they are the blocks that devices write to.
-fn place_interrupts(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyError> {
+fn place_interrupts(map: &mut Places<'_>, machine: &Machine) -> Result<(), AssemblyError> {
     /// IHI 0069 H.b 12.8: the distributor of a GICv3.
     const DISTRIBUTOR_V3_BYTES: u64 = 0x1_0000;
     /// IHI 0048 B.b 4.1.2, 4.1.3: the distributor and the CPU interface.
@@ -294,8 +310,9 @@ fn place_interrupts(map: &mut AddressMap, machine: &Machine) -> Result<(), Assem
             let mut blocks: Vec<_> = its.its.iter().map(|&base| (base, ITS_BYTES)).collect();
             blocks.push((its.distributor, DISTRIBUTOR_V3_BYTES));
             for cpu in 0..gicv3_cpus(machine) {
-                let base = its.redistributors.checked_add(u64::from(cpu) * REDISTRIBUTOR_BYTES);
-                let base = base.ok_or(AssemblyError::Beyond(its.redistributors))?;
+                let at = u64::from(cpu) * REDISTRIBUTOR_BYTES;
+                // One that would begin beyond the end leaves the address space all the same.
+                let base = its.redistributors.checked_add(at).unwrap_or(PhysAddr::new(u64::MAX));
                 blocks.push((base, REDISTRIBUTOR_BYTES));
             }
             blocks
@@ -309,37 +326,33 @@ fn place_interrupts(map: &mut AddressMap, machine: &Machine) -> Result<(), Assem
         }
     };
     for (index, (base, bytes)) in (0u16..).zip(blocks) {
-        let span = Span::from_size(base, bytes).ok_or(AssemblyError::Beyond(base))?;
-        map.place(span, Target::Interrupts(index))?;
+        map.place(base, bytes, Target::Interrupts(index))?;
     }
     // The doorbell of a CPU is the frame's, at another address.
     if let Gic::V2m(v2m) = &machine.gic {
         for &base in &v2m.doorbells_per_cpu {
-            let span = Span::from_size(base, v2m::Frame::BYTES);
-            map.place(span.ok_or(AssemblyError::Beyond(base))?, Target::Interrupts(0))?;
+            map.place(base, v2m::Frame::BYTES, Target::Interrupts(0))?;
         }
     }
     Ok(())
 }
 
 /// Places configuration space, as far as there are buses: 1 MiB each.
-fn place_config(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyError> {
+fn place_config(map: &mut Places<'_>, machine: &Machine) -> Result<(), AssemblyError> {
     const BUS_LG2: u32 = 20;
     let Some(last) = machine.functions.iter().map(|function| function.rid.bus()).max() else {
         return Ok(());
     };
     let bytes = (u64::from(last) + 1) << BUS_LG2;
-    let span = Span::from_size(machine.ecam, bytes);
-    map.place(span.ok_or(AssemblyError::Beyond(machine.ecam))?, Target::Config)?;
-    Ok(())
+    map.place(machine.ecam, bytes, Target::Config)
 }
 
 /// Places memory BARs. Bridge windows hold the BARs behind them, and ROMs are disabled.
-fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyError> {
+fn place_bars(map: &mut Places<'_>, machine: &Machine) -> Result<(), AssemblyError> {
     for (index, function) in (0u16..).zip(&machine.functions) {
         for bar in function.bars.iter().filter(|bar| bar.index < 6 && bar.start != 0) {
             if let Some(span) = bar.memory() {
-                map.place(span, Target::Bar { function: index, bar: bar.index })?;
+                map.place_span(span, Target::Bar { function: index, bar: bar.index })?;
             }
         }
     }
@@ -347,23 +360,21 @@ fn place_bars(map: &mut AddressMap, machine: &Machine) -> Result<(), AssemblyErr
 }
 
 /// The IOMMU as on x86, if there is one, and its register.
-fn place_x86(map: &mut AddressMap, machine: &Machine) -> Result<Option<X86Unit>, AssemblyError> {
+fn place_x86(map: &mut Places<'_>, machine: &Machine) -> Result<Option<X86Unit>, AssemblyError> {
     let (Iommu::X86(X86 { base, messages, .. }) | Iommu::Mixed(_, X86 { base, messages, .. })) =
         machine.iommu
     else {
         return Ok(None);
     };
-    let span = Span::from_size(base, super::x86::BYTES).ok_or(AssemblyError::Beyond(base))?;
-    map.place(span, Target::X86Iommu)?;
+    map.place(base, super::x86::BYTES, Target::X86Iommu)?;
     Ok(Some(X86Unit::new(messages)))
 }
 
 /// Places the message registers of devices on no bus.
-fn place_messages(map: &mut AddressMap, topology: &Topology) -> Result<(), AssemblyError> {
+fn place_messages(map: &mut Places<'_>, topology: &Topology) -> Result<(), AssemblyError> {
     for (index, device) in (0u16..).zip(topology.platforms()) {
         let Some(table) = device.message_table.filter(|_| device.messages > 0) else { continue };
-        let span = Span::from_size(table, u64::from(device.messages) * MESSAGE_BYTES);
-        map.place(span.ok_or(AssemblyError::Beyond(table))?, Target::Board(index))?;
+        map.place(table, u64::from(device.messages) * MESSAGE_BYTES, Target::Board(index))?;
     }
     Ok(())
 }

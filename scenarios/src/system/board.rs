@@ -37,7 +37,7 @@ use super::message::Delivery;
 use super::outstanding::{CarriedOn, Outstanding};
 use super::smmu::Smmu;
 use super::x86::X86Unit;
-use crate::machine::GicBuilt;
+use crate::machine::GicIts;
 
 /// Most steps an SMMU runs at a time. A queue of 2^19 commands, each followed by work elsewhere,
 /// needs fewer; reaching this limit means a loop in the model.
@@ -458,14 +458,15 @@ impl Board {
         self.controller.migrate(&mut self.memory);
     }
 
-    /// As [`Board::migrate_gic`], to a host whose GICv3 makes the choices and has the table layout
-    /// of a preset, except where `GicBuilt` overrides them; `None` on a machine without a GICv3.
+    /// As [`Board::migrate_gic`], to a host whose GICv3 has the choices and the table layout of the
+    /// preset in `to`, except where the machine's own GICv3 (its second part) overrides them; with
+    /// that one's own preset both are built alike. `None` on a machine without a GICv3.
     ///
     /// # Errors
     /// As [`GicV3::convert`].
     pub fn convert_gic(
         &mut self,
-        to: (Preset, GicBuilt),
+        to: (Preset, &GicIts),
         scratch: Option<Span<PhysAddr>>,
     ) -> Option<Result<Vec<Option<Converted>>, ImageError>> {
         self.controller.convert(to, scratch, &mut self.memory)

@@ -11,7 +11,7 @@ use passim_gic::{Cpu, GicV2, GicV3, Its, Progress, Signal, Size, v2};
 use passim_model::{Effect, IccRegister, IntId, Memory, PhysAddr, Requester, Span};
 
 use super::message::Arrival;
-use crate::machine::GicBuilt;
+use crate::machine::GicIts;
 
 /// GICD_SETSPI_NSR and GICR_SETLPIR, GICD_CLRSPI_NSR and GICR_CLRLPIR. IHI 0069 H 12.8, 12.10.
 const SET_NSR: u64 = 0x40;
@@ -239,6 +239,10 @@ impl Controller {
                 if let Self::V3 { rung, .. } = self {
                     *rung = true;
                 }
+                // What is not translated may interrupt.
+                if !matches!(arrival, its::Arrival::Raised { .. }) {
+                    self.pulse();
+                }
                 Some(arrival.into())
             }
             Block::V3(block) => {
@@ -247,6 +251,13 @@ impl Controller {
             }
             Block::V2(_) => None,
         }
+    }
+
+    /// What a write to a block's doorbell comes to that is no message; `None` without a doorbell.
+    pub(super) fn takes_nothing(&self, number: u16) -> Option<Arrival> {
+        let of_its = matches!(self.block(number), Some(Block::V3(v3::Block::Its(_))));
+        let nothing = if of_its { Arrival::NoMessage } else { Arrival::Ignored };
+        self.is_doorbell(number).then_some(nothing)
     }
 
     /// A device writes where a GICv3 without an ITS takes messages: IHI 0069 H 12.9
@@ -346,22 +357,27 @@ impl Controller {
         *gic = GicV3::restore(gic.implementation().clone(), &saved, memory);
     }
 
-    /// As [`Controller::migrate`], to one that chooses as `preset` does, but for what it is built
-    /// to choose, and has its tables as that has them; `None` without a GICv3.
+    /// As [`Controller::migrate`], to one that chooses as `preset` does, but for what `first`, which the
+    /// machine has been built with, is built to choose, and has its tables as that has them; one of
+    /// `first`'s own preset is built as that. `None` without a GICv3.
     pub(super) fn convert(
         &mut self,
-        (preset, built): (Preset, GicBuilt),
+        (preset, first): (Preset, &GicIts),
         scratch: Option<Span<PhysAddr>>,
         memory: &mut Memory,
     ) -> Option<Result<Vec<Option<Converted>>, ImageError>> {
         let gic = self.v3_mut()?;
-        let theirs = its::Implementation::of(preset);
         let mut to = gic.implementation().clone();
+        let mut like = v3::Implementation::of(preset, to.affinities.len() as u16, 0);
+        if preset.name() == first.preset.name() {
+            first.built.apply(&mut like, first.redistributors);
+        }
+        let theirs = like.its[0];
         to.choices = preset.lpi();
         for its in &mut to.its {
             its.choices = theirs.choices;
-            built.choose(&mut its.choices);
-            let Features { event_bits, device_bits, redistributors_at, .. } = its.features;
+            first.built.choose(&mut its.choices);
+            let Features { redistributors_at, error_wire, unmapped_wire, .. } = its.features;
             its.features = match theirs.choices.table_home {
                 // What software has seen of the old one.
                 TableHome::Memory => Features {
@@ -372,7 +388,7 @@ impl Controller {
                 },
                 // KVM's has no registers but its own to restore the old one's into.
                 TableHome::Its => {
-                    Features { event_bits, device_bits, redistributors_at, ..theirs.features }
+                    Features { redistributors_at, error_wire, unmapped_wire, ..theirs.features }
                 }
             };
         }

@@ -50,6 +50,8 @@ pub enum Arrival {
     TakenBack(IntId),
     /// The doorbell ignored what was written.
     Ignored,
+    /// What was written to an ITS is no message: another place, another size.
+    NoMessage,
 }
 
 impl From<its::Arrival> for Arrival {
@@ -57,7 +59,7 @@ impl From<its::Arrival> for Arrival {
         match arrival {
             its::Arrival::Raised { intid, cpu } => Self::Lpi(intid, cpu),
             its::Arrival::Untranslated(why) => Self::Untranslated(why),
-            its::Arrival::Ignored => Self::Ignored,
+            its::Arrival::Ignored => Self::NoMessage,
         }
     }
 }
@@ -79,6 +81,7 @@ impl fmt::Display for Arrival {
             Self::Untranslated(why) => write!(f, "not translated by the its: {why}"),
             Self::TakenBack(intid) => write!(f, "{intid} taken back"),
             Self::Ignored => f.write_str("ignored by the frame"),
+            Self::NoMessage => f.write_str("ignored by the its"),
         }
     }
 }

@@ -8,8 +8,10 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `stand` | what is the GICv3 of the dump, and what its memory? |
+//! | `apart` | where does the dump contradict itself? |
 //! | `told` | how is it told? |
 
+mod apart;
 mod stand;
 mod told;
 
@@ -145,6 +147,8 @@ pub struct ListedEvent {
     pub cpu: Option<u16>,
     /// Why a message raises nothing.
     pub why_not: Option<String>,
+    /// Whether GICR_CTLR.EnableLPIs of that CPU is set; `None` where the dump does not say.
+    pub lpis_on: Option<bool>,
     /// What the CPU's redistributor has of the LPI: whether it is enabled.
     pub enabled: Option<bool>,
     /// And its priority.
@@ -180,7 +184,8 @@ impl ItsListing {
         let collections = mappings.collections.iter();
         let collections = collections.map(|(&icid, cpu)| ListedCollection { icid, cpu: cpu.get() });
         let lpis = lpis(&stand);
-        let differences = differences(&stand, &mappings.devices);
+        let of_collections = mappings.collections.iter().map(|(&icid, cpu)| (icid, cpu.get()));
+        let differences = apart::all(&stand, &mappings.devices, &of_collections.collect());
         let devices = mappings.devices.iter().map(|(id, it)| device(&mut stand, *id, it)).collect();
         Ok(Self {
             file,
@@ -278,6 +283,10 @@ fn device(stand: &mut ItsStand, id: DeviceId, device: &Device) -> ListedDevice {
     let events = device.events.iter().map(|(&event, &(lpi, icid))| {
         let (cpu, why_not) = match stand.message(id, event) {
             Arrival::Raised { cpu, .. } => (Some(cpu), None),
+            // A table may name what no MAPTI can.
+            Arrival::Untranslated(_) if lpi.get() < stand::FIRST_LPI as u32 => {
+                (None, Some(format!("{lpi} is no LPI")))
+            }
             Arrival::Untranslated(why) => (None, Some(why.to_string())),
             Arrival::Ignored => (None, Some("the message is ignored".to_owned())),
         };
@@ -303,12 +312,14 @@ fn event_of(
         let mut of = stand.dump.redistributors.iter().filter(|it| it.cpu == cpu.get());
         of.any(|it| it.pending.contains(&u64::from(lpi.get())))
     };
+    let known = |cpu: Cpu| stand.dump.redistributors.iter().find(|it| it.cpu == cpu.get());
     ListedEvent {
         event: event.get(),
         lpi: lpi.get(),
         icid,
         cpu: cpu.map(Cpu::get),
         why_not,
+        lpis_on: cpu.and_then(known).map(|it| it.ctlr & 1 != 0),
         enabled: line.map(|line| line.enabled),
         priority: line.map(|line| line.priority),
         pending: cpu.is_some_and(waits),
@@ -324,44 +335,4 @@ fn lpis(stand: &ItsStand) -> Vec<ListedLpi> {
         ListedLpi { cpu, lpi, byte: format!("{byte:#04x}"), enabled, priority }
     });
     listed.collect()
-}
-
-/// Where what the dump says beside its bytes is not what its bytes say.
-fn differences(
-    stand: &ItsStand,
-    devices: &std::collections::BTreeMap<DeviceId, Device>,
-) -> Vec<Difference> {
-    let mut all = Vec::new();
-    let mut differs = |asked: String, expected: String, found: String| {
-        if expected != found {
-            all.push(Difference { asked, expected, found, line: None });
-        }
-    };
-    let written = stand.field("CWRITER", "OFFSET");
-    let count = |count: u64| format!("{count} commands");
-    let held = count(stand.dump.commands.len() as u64);
-    differs("the command queue as far as GITS_CWRITER".to_owned(), count(written), held);
-    for table in &stand.dump.tables {
-        let said = (table.at.map_or(0, |at| at.get()), table.entry_size, table.page_size);
-        let shown = |(at, entry, page): (u64, u64, u64)| {
-            format!("at {at:#x}, entries of {entry} bytes, pages of {page}")
-        };
-        let asked = format!("GITS_BASER{}", table.number);
-        differs(asked, shown(said), shown(stand::as_register(table.raw)));
-    }
-    let shown = |at: u64, bits: u32| format!("a table at {at:#x} for {bits} bits of EventID");
-    for itt in &stand.dump.itts {
-        let found = devices.get(&DeviceId::new(itt.device));
-        let found = found.map(|it| shown(it.itt.get(), it.event_bits));
-        let asked = format!("device {:#x}", itt.device);
-        let found = found.unwrap_or_else(|| "it is not mapped".to_owned());
-        differs(asked, shown(itt.at.get(), itt.event_bits), found);
-    }
-    for (id, it) in devices {
-        if stand.dump.itts.iter().all(|itt| itt.device != id.get()) {
-            let found = shown(it.itt.get(), it.event_bits);
-            differs(format!("device {:#x}", id.get()), "no table is in the dump".to_owned(), found);
-        }
-    }
-    all
 }

@@ -10,7 +10,10 @@ use passim_model::{
     Access, DeviceId, Iova, Memory, PhysAddr, Requester, Rid, StreamId, SubstreamId, Width,
 };
 use passim_smmu::SmmuV3;
-use passim_smmu::v3::{Explanation, IdRegisters, Implementation, Outcome, Progress, Transaction};
+use passim_smmu::v3::{
+    EventKind, Explanation, IdRegisters, Implementation, Outcome, Progress, Step, Transaction,
+    Verdict,
+};
 
 use rangemap::RangeSet;
 
@@ -107,6 +110,35 @@ impl Stand {
     /// Explains one access, with nothing cached but what was asked for before.
     pub fn explain(&self, asked: &Transaction) -> Explanation {
         self.smmu.explain(&self.memory, asked)
+    }
+
+    /// What an access led to that the dump does not hold, and where it lies if that is known: what
+    /// follows from it says nothing.
+    pub fn not_held(&self, explanation: &Explanation) -> Option<(&'static str, Option<PhysAddr>)> {
+        let missing = explanation.steps.iter().find_map(|step| {
+            let (what, at, words) = match step {
+                Step::LevelOneStream { at, .. } => ("level-1 Stream table descriptor", *at, 1),
+                Step::Ste { at, words } => ("STE", *at, words.len()),
+                Step::LevelOneCd { at, .. } => ("level-1 CD table descriptor", *at, 1),
+                Step::Cd { at, words } => ("CD", *at, words.len()),
+                Step::PartidMap { at, words } => ("PARTID_MAP", *at, words.len()),
+                Step::Descriptor { at, .. } => ("translation table descriptor", *at, 1),
+                _ => return None,
+            };
+            let bytes = at.get()..at.get().saturating_add(8 * words as u64);
+            self.held.gaps(&bytes).next().map(|_| (what, Some(at)))
+        });
+        let fetched = || match &explanation.verdict {
+            Verdict::Event(event) => match event.kind {
+                EventKind::SteFetch => Some(("STE, or what leads to it", None)),
+                EventKind::CdFetch => Some(("CD, or what leads to it", None)),
+                EventKind::WalkEabt => Some(("translation table descriptor", None)),
+                EventKind::VmsFetch => Some(("VMS", None)),
+                _ => None,
+            },
+            _ => None,
+        };
+        missing.or_else(fetched)
     }
 
     /// The same SMMU on other memory.

@@ -125,6 +125,9 @@ impl Board {
             self.store(block, 0x70, Size::Double, CONFIGURATION | 15);
             self.store(block, 0x78, Size::Double, PENDING + own);
             self.store(block, 0, Size::Word, 1);
+            // Asleep, as it is out of reset, a CPU is told of nothing, and takes nothing.
+            self.store(block, 0x14, Size::Word, 0);
+            assert_eq!(self.gic.load(block, 0x14, Size::Word), 0, "awake");
             for (register, value) in [(SystemRegister::Pmr, 0xf0), (SystemRegister::Igrpen1, 1)] {
                 self.gic.write(Cpu::new(n), register, value);
             }

@@ -21,7 +21,7 @@ passim_model::rules! {
     DEVICE_NO_LPIS = "device-no-lpis",
         "The ITS driver has LPIs left for another device.",
         "irq-gic-v3-its.c of 4.11 and 6.12: making a device; the changes of 6.16: making a domain";
-    /// EINVAL.
+    /// ENOSPC.
     SPI_BEYOND = "spi-beyond",
         "The distributor has the SPI that the frame claims.",
         "irq-gic.c: translating the parent's number";

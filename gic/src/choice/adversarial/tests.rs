@@ -10,12 +10,14 @@ fn name(value: impl core::fmt::Debug) -> String {
     format!("{value:?}").split(' ').next().unwrap().to_owned()
 }
 
-fn of_seed(seed: u64) -> [(&'static str, String); 23] {
+fn of_seed(seed: u64) -> [(&'static str, String); 25] {
     let (i, l) = (its(seed, Preset::ArchStrict.its()), lpi(seed));
     [
         ("CommandErrors", name(i.command_errors)),
         ("MemoryErrors", name(i.memory_errors)),
         ("UnknownCommands", name(i.unknown_commands)),
+        ("ReservedBits", name(i.reserved_bits)),
+        ("TableBase", name(i.table_base)),
         ("EventBeyond", name(i.event_beyond)),
         ("RemapEvent", name(i.remap_event)),
         ("RemapDevice", name(i.remap_device)),

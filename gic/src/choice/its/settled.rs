@@ -106,11 +106,24 @@ pub enum TableHome {
     /// In memory: they say what is mapped at any time.
     #[default]
     Memory,
-    /// In the ITS. Saving writes them to memory, with the distances from one mapped entry to the next;
-    /// who restores reads by them. Of what memory says meanwhile nothing counts; the entry of what is
+    /// In the ITS. Saving writes the entries of what is mapped to memory, with the distances from one to
+    /// the next, and leaves the others; who restores reads by them, from the first entry on, believes what
+    /// it finds, and takes nothing where some of it cannot be
+    /// ([`Refused`](crate::its::Refused)). Of what memory says meanwhile nothing counts; the entry of what is
     /// unmapped is zeroed there, and no table where its GITS_BASER is no longer valid, nor one that
     /// MAPD names.
     Its,
+}
+
+/// A collection whose entry memory does not answer for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum CollectionAborts {
+    /// An abort like another.
+    #[default]
+    AsOthers,
+    /// INT, CLEAR and DISCARD are passed over; MOVI, INV and INVALL are not.
+    // QEMU's do_process_its_cmd answers CMD_CONTINUE_OK whatever process_its_cmd_phys did.
+    PassedOver,
 }
 
 /// Which redistributors INVALL reaches.
@@ -132,6 +145,25 @@ pub enum InvalidTable {
     /// What it maps is unmapped for good: the table is zeroed, where it is in memory; events lose their
     /// collections.
     Emptied,
+}
+
+/// Which translations that are remembered an ITS forgets, where [`Caching`](super::Caching) has it
+/// remember any.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Forgetting {
+    /// Those that a command or a store changes.
+    #[default]
+    WhatChanges,
+    /// All, at DISCARD, MOVI, MOVALL, MAPC without V, MAPD of a mapped device, where the ITS is
+    /// disabled, and where the LPIs of any CPU are turned off; none at any other command. What a message
+    /// or INT found for a CPU whose LPIs are on is remembered, and nothing else.
+    ///
+    /// What is remembered of an LPI that has a state of its own says which it is, not where: after a MAPC
+    /// that takes it to a CPU whose LPIs are off its messages raise it there, where messages of events
+    /// that are looked up are dropped.
+    // Linux vgic-its.c: vgic_its_invalidate_cache; vgic_its_inject_cached_translation asks for nothing
+    // else, vgic_its_resolve_lpi for vgic_lpis_enabled.
+    Whole,
 }
 
 /// Stores to GITS_CREADR.

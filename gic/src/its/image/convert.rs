@@ -38,8 +38,9 @@ pub(crate) struct Plan {
     converted: Converted,
 }
 
-/// Rewrites tables from one layout to another, of KVM's as it saves them: in place, but for tables of interrupts that have no
-/// room for larger entries, which go to `scratch` if there is any.
+/// Rewrites tables from one layout to another, of KVM's as it saves them: in place, but for tables of
+/// interrupts that have no room for larger entries, which go to `scratch` if there is any. In KVM's a device
+/// whose table does not answer as far as it is read is not mapped.
 ///
 /// # Errors
 /// As [`Mappings::read`] and [`Mappings::write`], [`ImageError::IttTooSmall`], [`ImageError::TooWide`]
@@ -77,6 +78,9 @@ pub(in crate::its) fn plan(
     }
     fits(&mappings, to)?;
     let (moved, scratch) = make_room(&mut mappings, (from, to), scratch)?;
+    if to == Layout::Kvm0 {
+        mappings.devices.retain(|_, device| can_be_restored(device, memory));
+    }
     let tables = tables.laid_out((from, to));
     Ok(Plan { to, tables, converted: Converted { mappings, silent, moved, scratch } })
 }
@@ -95,6 +99,15 @@ impl Plan {
         self.converted.mappings.write(self.to, self.tables, memory)?;
         Ok(self.converted)
     }
+}
+
+/// Whether who restores tables of KVM's gets to the last event of a device, or to the end of its table if it
+/// has none: it takes nothing of any where memory does not answer on the way.
+fn can_be_restored(device: &Device, memory: &Memory) -> bool {
+    let last = device.events.keys().next_back().map(|event| u64::from(event.get()) + 1);
+    let bytes = Layout::Kvm0.ite_bytes() * last.unwrap_or(1 << device.event_bits);
+    let span = Span::from_size(device.itt, bytes);
+    span.is_some_and(|span| memory.is_ram(span))
 }
 
 /// That there is room in entries for every number.

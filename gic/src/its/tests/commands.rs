@@ -3,10 +3,11 @@
 use super::every_preset;
 use crate::choice::Preset;
 use crate::choice::its::{
-    IttAtMapd, MoveFrom, RemapDevice, RemapEvent, TableHome, TargetOfUnmap, UnmapCollection,
+    EventBeyond, IttAtMapd, MoveFrom, RemapDevice, RemapEvent, TableHome, TargetOfUnmap,
+    UnmapCollection,
 };
-use crate::its::testkit::{Board, COLLECTIONS, DEVICES, DEVICES2, ITS, itt};
-use crate::its::{Arrival, Untranslated};
+use crate::its::testkit::{Board, COLLECTIONS, DEVICES, DEVICES2, ITS, QUEUE, itt};
+use crate::its::{Arrival, Failure, Report, Untranslated};
 use crate::v3::Implementation;
 
 #[test]
@@ -37,9 +38,22 @@ fn int_and_clear() {
     });
 }
 
+/// Software that finds the queue stopped makes the command a SYNC, and retries.
+fn mend(board: &mut Board) {
+    let stopped = board.r64(ITS, 0x90);
+    if stopped & 1 == 0 {
+        return;
+    }
+    let sync = [5, 0, 0, 0].into_iter().zip(0..);
+    sync.for_each(|(word, n)| board.put(QUEUE + (stopped & !1) + 8 * n, word));
+    let writer = board.writer;
+    board.w64(ITS, 0x88, writer | 1);
+    board.run();
+}
+
 #[test]
 fn every_event_of_a_table_can_be_mapped_and_none_beyond() {
-    every_preset(|mut board, _| {
+    every_preset(|mut board, preset| {
         board.mapd(2, 4);
         for event in 0..16 {
             board.configure(8192 + event, 0xa3);
@@ -47,9 +61,40 @@ fn every_event_of_a_table_can_be_mapped_and_none_beyond() {
         }
         board.invall(0);
         board.sync(0);
+        // Of the next, which has no entry: MAPTI, INT and a message.
+        board.put(itt(2) + 16 * board.gic.its()[0].implementation().features.layout.ite_bytes(), 0);
+        board.configure(8300, 0xa3);
+        for command in [[2 << 32 | 0x0a, 8300 << 32 | 16, 0, 0], [2 << 32 | 0x03, 16, 0, 0]] {
+            board.submit(command);
+            board.run();
+            let [Report { failure: Failure::Command(error), .. }] = board.reports()[..] else {
+                panic!("{preset:?}: event 16 of 16");
+            };
+            assert_eq!(error.syndrome() & 0xff, 5, "{preset:?}");
+            mend(&mut board);
+        }
+        let cuts = board.choices().event_beyond == EventBeyond::Cut;
+        let raised = matches!(board.message(2, 16), Arrival::Raised { .. });
+        assert_eq!(raised, cuts, "{preset:?}: cut, it is event 0");
+        board.settle();
+        board.drain(0);
         for event in [0, 7, 8, 15] {
             board.message(2, event);
             board.only(0, 8192 + event);
+        }
+    });
+}
+
+/// RDbase is a number of 36 bits, of which QEMU looks at 16 in MAPC, and KVM at 32.
+#[test]
+fn a_redistributor_has_all_bits_of_its_number() {
+    every_preset(|mut board, preset| {
+        for (bit, cut) in [(16, Preset::Qemu), (32, Preset::KvmAbi0)] {
+            board.submit([0x09, 0, 1 << 63 | (1 << bit | 1) << 16 | 5, 0]);
+            board.run();
+            let taken = preset == cut || bit == 32 && preset == Preset::Qemu;
+            assert_eq!(board.reports().is_empty(), taken, "{preset:?}, bit {bit}");
+            mend(&mut board);
         }
     });
 }

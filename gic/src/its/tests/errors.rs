@@ -1,12 +1,12 @@
 //! Every error of every command, with its syndrome; what the queue does about it.
 
 use super::super::testkit::{Board, ITS, QUEUE, itt};
-use crate::Cpu;
 use crate::choice::Preset;
 use crate::choice::its::{CommandErrors, MapToUnmapped};
-use crate::its::{Arrival, Failure, Report};
+use crate::its::{Arrival, FailedWrite, Failure, Report, Wrote};
 use crate::v3::{Block, Implementation};
-use passim_model::{Effect, IntId};
+use crate::{Cpu, Size};
+use passim_model::{DeviceId, Effect, IntId};
 use std::collections::BTreeSet;
 
 /// Devices 2 and 4 mapped; event 20 of device 2 in collection 3, event 1 of device 4 in
@@ -277,6 +277,33 @@ fn gic600_reports_writes_of_devices() {
             assert_eq!(said, all);
         }
         board.message(2, 20);
+        assert_eq!(board.board.gic.take_failed_writes(0), []);
+    }
+}
+
+/// ACE_LITE_TRANS_FAILURE: a write to the translation frame that is no message, whatever it says.
+#[test]
+fn gic600_reports_writes_that_are_no_messages() {
+    let cases = [
+        (0x1_0040, Size::Byte),
+        (0x1_0040, Size::Double),
+        (0x1_0048, Size::Word),
+        (0x1_0000, Size::Word),
+    ];
+    for preset in [Preset::Gic600, Preset::ArchStrict] {
+        let mut board = board(preset);
+        for (at, size) in cases {
+            assert_eq!(board.device_write(2, at, size, 20), Arrival::Ignored);
+            let (device, wrote) = (DeviceId::new(2), Wrote::Other(at, size));
+            let said = FailedWrite { device, wrote, syndrome: 0x01_0b03 };
+            let all = if preset == Preset::Gic600 { vec![said] } else { vec![] };
+            assert_eq!(board.board.gic.take_failed_writes(0), all);
+        }
+        // The control frame is another port's.
+        assert_eq!(board.device_write(2, 0x40, Size::Word, 20), Arrival::Ignored);
+        assert_eq!(board.board.gic.take_failed_writes(0), []);
+        board.device_write(2, 0x1_0040, Size::Half, 20);
+        board.only(3, 8195);
         assert_eq!(board.board.gic.take_failed_writes(0), []);
     }
 }

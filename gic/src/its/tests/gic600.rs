@@ -5,7 +5,7 @@ use crate::choice::Preset;
 use crate::its::entry::{Dte, Layout};
 use crate::its::image::{self, Device, ImageError, Kind, Mappings, Tables};
 use crate::its::testkit::{Board, COLLECTIONS, DEVICES, DEVICES2, ITS, itt};
-use crate::v3::{GicV3, Implementation, MOST_CPUS, testkit};
+use crate::v3::{Block, GicV3, Implementation, MOST_CPUS, testkit};
 use passim_model::{DeviceId, EventId, IntId, PhysAddr, Span};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -120,6 +120,23 @@ fn what_does_not_fit_is_out_of_range() {
 }
 
 /// A level 1 that leads to pages of 8192 devices each.
+/// GICD_TYPER tells of no LPI that entries have no room for.
+#[test]
+fn as_many_bits_of_an_intid_as_an_entry_has() {
+    for (layout, bits) in [(Layout::Gic600, 16), (Layout::Qemu, 24)] {
+        let mut spec = Implementation::of(Preset::Gic600, 4, 32);
+        spec.distributor.intid_bits = 24;
+        spec.its[0].features.intid_bits = 24;
+        spec.its[0].features.layout = layout;
+        let mut board = Board::with(spec);
+        assert_eq!(board.r32(Block::Distributor, 0x04) >> 19 & 0x1f, bits - 1);
+        board.mapd(2, 8);
+        board.submit([2 << 32 | 0x0a, 70_000 << 32, 0, 0]);
+        board.run();
+        assert_eq!(board.reports().is_empty(), bits == 24);
+    }
+}
+
 #[test]
 fn a_device_table_of_two_levels() {
     let mut board = Board::new(Preset::Gic600);

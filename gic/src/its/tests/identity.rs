@@ -8,9 +8,11 @@
 use super::migration::migrate;
 use super::oracle::{Action, action, submit, synchronise};
 use crate::choice::Preset;
+use crate::choice::its::{RemapDevice, UnmapCollection};
 use crate::choice::lpi::{ConfigRead, PendingPriority};
-use crate::its::Arrival;
-use crate::its::testkit::Board;
+use crate::its::image::Mappings;
+use crate::its::testkit::{Board, ITTS};
+use crate::its::{Arrival, Untranslated};
 use crate::v3::testkit::cpu;
 use crate::v3::{Block, Implementation, Line, SystemRegister};
 use passim_model::IntId;
@@ -31,6 +33,8 @@ enum Step {
     Lpis(u16, bool),
     /// A CPU acknowledges one interrupt and ends it.
     Acknowledge(u16),
+    /// Software writes to a table in use, which it must not.
+    Scribble(u32, u32),
 }
 
 /// What came of a step, and what there is after it.
@@ -57,6 +61,31 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Few devices, which share few tables that nobody zeroes, and collections that come and go.
+fn over_used_tables() -> impl Strategy<Value = Step> {
+    let (device, event) = (|| 2u32..4, || 0u32..4);
+    let icid = || 0u16..3;
+    let command = prop_oneof![
+        4 => (device(), 1u64..4, 0u64..2, prop::bool::weighted(0.8))
+            .prop_map(|(device, bits, itt, valid)| Action::Mapd { device, bits, itt, valid }),
+        4 => (icid(), 0u64..4, prop::bool::weighted(0.6))
+            .prop_map(|(icid, cpu, valid)| Action::Mapc { icid, cpu, valid }),
+        6 => (device(), event(), 8192u32..8196, icid())
+            .prop_map(|(device, event, lpi, icid)| Action::Mapti { device, event, lpi, icid }),
+        2 => (device(), event(), icid())
+            .prop_map(|(device, event, icid)| Action::Movi { device, event, icid }),
+        2 => (device(), event()).prop_map(|(device, event)| Action::Discard { device, event }),
+        1 => (device(), event()).prop_map(|(device, event)| Action::Inv { device, event }),
+        1 => (0u64..4, 0u64..4).prop_map(|(from, to)| Action::Movall { from, to }),
+        6 => (device(), event()).prop_map(|(device, event)| Action::Message { device, event }),
+        1 => (0u16..CPUS).prop_map(|cpu| Action::Take { cpu }),
+    ];
+    prop_oneof![
+        20 => command.prop_map(Step::Do),
+        1 => (0u32..2, event()).prop_map(|(table, event)| Step::Scribble(table, event)),
+    ]
+}
+
 /// A CPU acknowledges the most urgent interrupt and ends it: which it was, and at what priority.
 fn acknowledge(board: &mut Board, n: u16) -> Option<(u32, u64)> {
     let intid = board.iar(n);
@@ -71,6 +100,10 @@ fn acknowledge(board: &mut Board, n: u16) -> Option<(u32, u64)> {
 
 fn drain(board: &mut Board, n: u16) -> Vec<(u32, u64)> {
     core::iter::from_fn(|| acknowledge(board, n)).collect()
+}
+
+fn mapped(board: &Board) -> Mappings {
+    board.gic.its()[0].mappings(&board.memory).expect("not too many").mappings
 }
 
 fn perform(board: &mut Board, step: Step) -> Result<Seen, TestCaseError> {
@@ -94,6 +127,12 @@ fn perform(board: &mut Board, step: Step) -> Result<Seen, TestCaseError> {
         }
         Step::Lpis(n, on) => board.w32(Block::Redistributor(cpu(n)), 0, u32::from(on)),
         Step::Acknowledge(n) => taken.extend(acknowledge(board, n)),
+        Step::Scribble(table, event) => {
+            let ite = board.gic.its()[0].implementation().features.layout.ite_bytes();
+            let at = (ITTS + (u64::from(table) << 20) + u64::from(event) * ite) & !7;
+            let word = board.get(at);
+            board.put(at, if word == 0 { 0x1234_5678 } else { 0 });
+        }
     }
     let lines = (0..CPUS).flat_map(|n| LPIS.map(move |lpi| (n, lpi)));
     let lines = lines.map(|(n, lpi)| board.gic.line(cpu(n), IntId::new(lpi))).collect();
@@ -126,6 +165,7 @@ fn side_by_side(preset: Preset, steps: &[(Step, bool)]) -> Result<(), TestCaseEr
     }
     synchronise(&mut stays);
     synchronise(&mut moves);
+    prop_assert_eq!(mapped(&stays), mapped(&moves));
     for n in 0..CPUS {
         prop_assert_eq!(drain(&mut stays, n), drain(&mut moves, n), "CPU {}", n);
     }
@@ -143,11 +183,59 @@ fn preset() -> impl Strategy<Value = Preset> {
 
 proptest! {
     #[test]
+    fn so_it_does_where_tables_are_used_again(
+        preset in preset(),
+        steps in prop::collection::vec((over_used_tables(), prop::bool::weighted(0.3)), 0..60),
+    ) {
+        side_by_side(preset, &steps)?;
+    }
+
+    #[test]
     fn saved_and_restored_it_goes_on_as_if_it_had_not_been(
         preset in preset(),
         steps in prop::collection::vec((step(), prop::bool::weighted(0.3)), 0..80),
     ) {
         side_by_side(preset, &steps)?;
+    }
+}
+
+/// A table that was not zeroed maps what it did, and what a collection takes with it is what tables say.
+#[test]
+fn events_of_a_table_that_is_mapped_again_lose_their_collection() {
+    let mut spec = Implementation::of(Preset::ArchStrict, CPUS, 32);
+    spec.its[0].choices.unmap_collection = UnmapCollection::Orphans;
+    spec.its[0].choices.remap_device = RemapDevice::Replace;
+    for moved in [false, true] {
+        let mut board = Board::with(spec.clone());
+        board.map(2, 20, 8195, 3);
+        board.mapd(2, 7);
+        if moved {
+            migrate(&mut board);
+        }
+        board.unmap_collection(3);
+        board.mapc(3, 3);
+        let answer = board.message(2, 20);
+        assert_eq!(answer, Arrival::Untranslated(Untranslated::UnmappedCollection), "{moved}");
+    }
+}
+
+/// What has failed and was not told yet is told by the one that goes on.
+#[test]
+fn what_is_to_be_told_travels() {
+    for preset in [Preset::ArchStrict, Preset::Gic600] {
+        let failed = || {
+            let mut board = Board::new(preset);
+            board.submit([7 << 32 | 0x03, 0, 0, 0]);
+            board.run();
+            board.message(7, 0);
+            board
+        };
+        let (mut board, mut stays) = (failed(), failed());
+        migrate(&mut board);
+        let told = board.reports();
+        assert_eq!(told.len(), 1, "INT of a device that is not mapped");
+        assert_eq!(told, stays.reports());
+        assert_eq!(board.gic.take_failed_writes(0), stays.gic.take_failed_writes(0));
     }
 }
 

@@ -359,11 +359,14 @@ fn saving_passes_over_what_does_not_answer() {
             board.put(DEVICES2 + 8 * device, word);
         }
         migrate(&mut board);
-        // KVM's writes what it has itself.
-        let left = [1, 3].map(|device| board.get(DEVICES2 + 8 * device) != 0);
-        assert_eq!(left, [preset != Preset::KvmAbi0; 2]);
+        assert!([1, 3].iter().all(|device| board.get(DEVICES2 + 8 * device) != 0));
         board.message(2, 20);
-        board.only(3, 8195);
+        // KVM saves what it has itself, finds the first of these, and restores nothing.
+        let refused = board.gic.its()[0].refused();
+        assert_eq!(refused.is_some(), preset == Preset::KvmAbi0);
+        if refused.is_none() {
+            board.only(3, 8195);
+        }
     });
 }
 
@@ -434,7 +437,8 @@ fn orphans_never_come_back() {
     // No table says so, for none can: the event is not mapped.
     assert!(mappings.devices[&DeviceId::new(2)].events.is_empty());
     assert_eq!(board.get(itt(2) + 8 * 20), 0);
-    // Nor can it be moved into one.
+    // Nor can it be moved into one. What failed before, an ICID that there is not, is told still.
+    assert_eq!(board.reports().len(), 1);
     board.submit([2 << 32 | 0x01, 20, 3, 0]);
     board.run();
     let said: Vec<_> = board.reports().iter().map(|report| report.failure.to_string()).collect();

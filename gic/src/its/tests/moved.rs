@@ -1,12 +1,15 @@
 //! An ITS that becomes another's: from tables in memory to tables of its own and back, and what the other
 //! cannot have.
 
+use crate::Cpu;
 use crate::choice::Preset;
 use crate::choice::its::TableHome;
+use crate::choice::lpi::ClearEnable;
 use crate::its::Layout;
 use crate::its::image::ImageError;
 use crate::its::testkit::{Board, COLLECTIONS, DEVICES, ITS, QUEUE};
-use crate::v3::Implementation;
+use crate::v3::testkit::CONFIGURATION;
+use crate::v3::{Block, Implementation};
 
 /// Three events of two devices.
 fn board(preset: Preset) -> Board {
@@ -84,6 +87,22 @@ fn what_kvm_cannot_have_is_refused() {
         let refused = becomes(&mut board, Preset::KvmAbi0).unwrap_err();
         assert_eq!(refused.to_string(), why);
     }
+    type Widening = (&'static str, fn(&mut Implementation));
+    let wide: [Widening; 3] = [
+        ("EventIDs", |spec| spec.its[0].features.event_bits = 17),
+        ("DeviceIDs", |spec| spec.its[0].features.device_bits = 20),
+        ("INTIDs", |spec| {
+            spec.its[0].features.intid_bits = 18;
+            spec.distributor.intid_bits = 18;
+        }),
+    ];
+    for (what, change) in wide {
+        let mut spec = Implementation::of(Preset::Qemu, 4, 32);
+        change(&mut spec);
+        let mut board = Board::with(spec);
+        let refused = becomes(&mut board, Preset::KvmAbi0).unwrap_err();
+        assert_eq!(refused.to_string(), format!("the other ITS has no {what} of so many bits"));
+    }
     let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);
     spec.its[0].features.held_collections = 2;
     let mut board = Board::with(spec);
@@ -124,4 +143,26 @@ fn memory_is_softwares_while_tables_are_the_its() {
     board.w32(ITS, 0x00, 0);
     board.w64(ITS, 0x100, 0);
     assert_eq!(board.get(device), 0x1234_5678_9abc, "it is left alone");
+}
+
+/// KVM has one GICR_PROPBASER: restored one after the other, redistributors leave the last.
+#[test]
+fn kvms_redistributors_have_one_table_of_configuration() {
+    let redistributor = |n| Block::Redistributor(Cpu::new(n));
+    let other = (CONFIGURATION + 0x10_0000) | 15;
+    let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);
+    spec.choices.clear_enable = ClearEnable::Allowed;
+    let mut board = Board::with(spec);
+    board.w32(redistributor(3), 0x00, 0);
+    board.w64(redistributor(3), 0x70, other);
+    board.w32(redistributor(3), 0x00, 1);
+    board.map(2, 20, 8195, 0);
+    board.put(CONFIGURATION + 0x10_0000, 0x4300_0000);
+    assert_eq!(board.r64(redistributor(0), 0x70), CONFIGURATION | 15);
+    becomes(&mut board, Preset::KvmAbi0).unwrap();
+    for n in 0..4 {
+        assert_eq!(board.r64(redistributor(n), 0x70), other | 0x180, "CPU {n}");
+    }
+    board.message(2, 20);
+    assert_eq!(board.gic.highest_pending(Cpu::new(0)).map(|it| it.priority), Some(0x40));
 }

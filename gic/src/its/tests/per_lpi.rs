@@ -70,6 +70,94 @@ fn a_message_names_the_cpu_that_the_lpi_is_at() {
     board.only(0, 8195);
 }
 
+/// A translation says which LPI, not where: what is remembered outlives MAPC, and nobody asks whether LPIs
+/// are on where that takes it.
+#[test]
+fn what_is_remembered_is_raised_where_lpis_are_off() {
+    type Known = (&'static str, bool, fn(&mut Board));
+    let known: [Known; 4] = [
+        ("nothing", false, |_| {}),
+        ("a message", true, |board| {
+            board.message(2, 20);
+        }),
+        ("INT", true, |board| board.int(2, 20)),
+        ("a message while LPIs were off", false, |board| {
+            lpis_on(board, 3, false);
+            board.message(2, 20);
+            lpis_on(board, 3, true);
+        }),
+    ];
+    for (name, remembered, know) in known {
+        let mut board = board();
+        lpis_on(&mut board, 1, false);
+        know(&mut board);
+        board.delivered();
+        board.mapc(3, 1);
+        board.int(2, 20);
+        board.nothing();
+        board.message(2, 20);
+        let taken = board.delivered();
+        assert_eq!(taken[1], if remembered { vec![8195] } else { vec![] }, "{name}");
+    }
+}
+
+#[test]
+fn what_is_remembered_is_forgotten_whole() {
+    type Command = (&'static str, bool, fn(&mut Board));
+    let commands: [Command; 13] = [
+        ("DISCARD of another", true, |board| board.discard(4, 1)),
+        ("MOVI of another", true, |board| board.movi(4, 1, 2)),
+        ("MOVALL", true, |board| board.movall(2, 0)),
+        ("MAPC without V of another", true, |board| board.unmap_collection(2)),
+        ("MAPD of another that is mapped", true, |board| board.mapd(4, 4)),
+        ("the ITS off and on", true, |board| {
+            board.w32(ITS, 0x00, 0);
+            board.w32(ITS, 0x00, 1);
+        }),
+        ("LPIs of another off and on", true, |board| {
+            lpis_on(board, 0, false);
+            lpis_on(board, 0, true);
+        }),
+        ("MAPD of a new device", false, |board| board.mapd(5, 4)),
+        ("MAPTI", false, |board| board.mapti(4, 2, 8199, 0)),
+        ("MAPC of another", false, |board| board.mapc(2, 0)),
+        ("INV", false, |board| board.inv(2, 20)),
+        ("INVALL", false, |board| board.invall(0)),
+        ("MOVALL to where they are", false, |board| board.movall(1, 1)),
+    ];
+    for (name, forgotten, command) in commands {
+        let mut board = board();
+        board.map(4, 1, 8200, 0);
+        lpis_on(&mut board, 1, false);
+        board.message(2, 20);
+        board.only(3, 8195);
+        board.mapc(3, 1);
+        command(&mut board);
+        board.message(2, 20);
+        let taken = board.delivered();
+        assert_eq!(taken[1], if forgotten { vec![] } else { vec![8195] }, "{name}");
+    }
+}
+
+/// However many are remembered, none is lost to another.
+#[test]
+fn all_are_remembered() {
+    let mut board = board();
+    lpis_on(&mut board, 1, false);
+    board.mapd(2, 13);
+    for event in 0..8192 {
+        board.mapti(2, event, 8192 + event, 3);
+        board.message(2, event);
+    }
+    board.delivered();
+    board.mapc(3, 1);
+    (0..8192).for_each(|event| {
+        board.message(2, event);
+    });
+    assert_eq!(board.pending_lpis(1).len(), 8192);
+    assert_eq!(board.gic.its()[0].cached_translations(), 8192);
+}
+
 #[test]
 fn turned_off_it_stays_pending_and_is_not_taken() {
     let mut board = board();

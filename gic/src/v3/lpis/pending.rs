@@ -19,6 +19,9 @@ impl Lpis {
             while bits != 0 {
                 let lpi = word * 64 + bits.trailing_zeros() - FIRST_LPI;
                 bits &= bits - 1;
+                if lpi >= self.most {
+                    return;
+                }
                 found(self, lpi);
             }
         }

@@ -15,6 +15,31 @@ pub(crate) struct Remembered {
 }
 
 impl Lpis {
+    /// What is known of each LPI, by its number: as [`Lpis::known`].
+    pub(crate) fn all_known(&self) -> &[u8] {
+        &self.known
+    }
+
+    /// So much is known elsewhere of an LPI of which nothing is known here.
+    pub(crate) fn learn(&mut self, intid: u32, known: u8) {
+        if let Some(lpi) = self.number(intid) {
+            self.known[lpi as usize] = known;
+        }
+    }
+
+    /// So much is known elsewhere, by the numbers of LPIs, and counts here, for what is pending too.
+    pub(crate) fn learn_all(&mut self, known: &[u8], memory: &Memory) {
+        for (lpi, known) in
+            (0..self.known.len() as u32).zip(known).filter(|(_, known)| **known != 0)
+        {
+            self.known[lpi as usize] = *known;
+            if self.is_pending(lpi) {
+                self.unplace(lpi);
+                self.settle(lpi, memory);
+            }
+        }
+    }
+
     /// What is to be saved beside tables; `None` where tables are read anew when that is restored.
     pub(crate) fn remembered(&self) -> Option<Remembered> {
         let (known, place) = (&self.known, &self.place);

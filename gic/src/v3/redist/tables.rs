@@ -26,6 +26,18 @@ pub(in crate::v3) struct SavedRedistributor {
     row: Row,
 }
 
+impl SavedRedistributor {
+    /// Whether LPIs are on.
+    pub(in crate::v3) fn is_on(&self) -> bool {
+        self.in_use.is_some()
+    }
+
+    /// GICR_PROPBASER.
+    pub(in crate::v3) fn propbaser(&self) -> u64 {
+        self.propbaser
+    }
+}
+
 impl Redistributor {
     /// Whether LPIs are held while they are off.
     pub(super) fn holds(&self) -> bool {
@@ -42,6 +54,7 @@ impl Redistributor {
         let asked = Propbaser::ID_BITS.get(self.propbaser) as u32 + 1;
         InUse {
             intid_bits: asked.min(self.intid_bits),
+            most: self.most_lpis,
             configuration: PhysAddr::new(Propbaser::PHYSICAL_ADDRESS.in_place(self.propbaser)),
             pending: PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(self.pendbaser)),
         }
@@ -139,7 +152,7 @@ impl Redistributor {
             (false, true) if self.features.lpis && self.leaving.is_none() => {
                 self.enable_lpis(memory)
             }
-            (true, false) if self.choices.clear_enable == ClearEnable::Allowed => {
+            (true, false) if self.choices.clear_enable != ClearEnable::Refused => {
                 self.disable_lpis(memory);
             }
             (true, true) => {
@@ -154,12 +167,17 @@ impl Redistributor {
     /// Whether turning LPIs on reads the pending table.
     pub(in crate::v3) fn reads_pending(&self) -> bool {
         let zero = Pendbaser::PTZ.is_set(self.pendbaser);
-        !zero || self.choices.ptz != PendingZero::Honoured
+        let honoured =
+            matches!(self.choices.ptz, PendingZero::Honoured | PendingZero::HonouredOnce);
+        !(zero && honoured)
     }
 
     fn enable_lpis(&mut self, memory: &mut Memory) {
         self.on = true;
         let (named, read) = (self.named(), self.reads_pending());
+        if self.choices.ptz == PendingZero::HonouredOnce {
+            self.pendbaser = Pendbaser::PTZ.set(self.pendbaser, 0);
+        }
         match &mut self.lpis {
             Some(held) => held.turn_on(read, memory),
             None => self.lpis = Some(Lpis::enable(self.choices, named, read, memory)),
@@ -216,20 +234,32 @@ impl Redistributor {
     }
 
     /// As it was saved: the pending table is read, whatever PTZ promised when LPIs were turned on.
-    pub(in crate::v3) fn restore(&mut self, saved: &SavedRedistributor, memory: &mut Memory) {
+    /// `shared` is the GICR_PROPBASER that all have, where they have one.
+    pub(in crate::v3) fn restore(
+        &mut self,
+        saved: &SavedRedistributor,
+        shared: Option<u64>,
+        memory: &mut Memory,
+    ) {
         self.ctlr = saved.ctlr;
         self.asleep = saved.asleep;
-        self.propbaser = saved.propbaser;
-        self.pendbaser = saved.pendbaser;
+        let propbaser = shared.unwrap_or(saved.propbaser);
+        if self.features.lpis {
+            self.propbaser = self.made_of(propbaser, propbaser);
+            self.pendbaser = self.made_of(saved.pendbaser, saved.pendbaser);
+        }
         self.row = saved.row.clone();
         self.on = saved.in_use.is_some();
         let holds = self.holds();
         let held = holds.then(|| self.held());
         let in_use = saved.in_use.map(|in_use| match holds {
-            true => InUse { intid_bits: self.intid_bits, ..in_use },
-            false => in_use,
+            true => InUse { intid_bits: self.intid_bits, most: self.most_lpis, ..in_use },
+            false => InUse { most: self.most_lpis, ..in_use },
         });
-        let in_use = in_use.or(held);
+        let mut in_use = in_use.or(held);
+        if let Some(in_use) = in_use.as_mut().filter(|_| propbaser != saved.propbaser) {
+            in_use.configuration = self.named().configuration;
+        }
         let remembered = saved.remembered.as_ref();
         self.lpis = in_use.map(|in_use| Lpis::resume(self.choices, in_use, remembered, memory));
     }

@@ -56,6 +56,40 @@ fn what_is_set_out_of_reset() {
 }
 
 #[test]
+fn registers_that_invalidate_lpis() {
+    // GICR_CTLR, with CES and IR, and whether a byte that was known is read again after INVLPIR.
+    let presets = [
+        (Preset::ArchStrict, 0b100, true),
+        (Preset::Qemu, 0b010, false),
+        (Preset::KvmAbi0, 0b110, true),
+        // GIC-600AE TRM 101206_0003_04, pages 121 and 125.
+        (Preset::Gic600, 0, false),
+    ];
+    for (preset, ctlr, read) in presets {
+        let mut board = cold(preset);
+        assert_eq!(board.r32(r(1), 0), ctlr, "{}", preset.name());
+        board.boot();
+        assert_eq!(board.r32(r(1), 0), ctlr | 1, "{}", preset.name());
+        board.configure(8192, 0xa2);
+        board.pend(0, 8192);
+        assert_eq!(board.waiting(0), None);
+        board.configure(8192, 0xa3);
+        board.w64(r(0), 0xa0, 8192);
+        assert_eq!(board.waiting(0).is_some(), read, "{}", preset.name());
+    }
+}
+
+#[test]
+fn gic600_lets_lpis_be_turned_off_and_does_not_say_so() {
+    let mut board = cold(Preset::Gic600);
+    board.boot();
+    board.w32(r(0), 0, 0);
+    assert_eq!(board.r32(r(0), 0), 0);
+    board.w32(r(0), 0, 1);
+    assert_eq!(board.r32(r(0), 0), 1);
+}
+
+#[test]
 fn waker() {
     // Out of reset, with ProcessorSleep stored, without; and whether interrupts come in the second.
     let presets = [

@@ -132,8 +132,14 @@ pub(in crate::cli) fn of_dump(
         (None, None) => return Err(missing("whose translation is meant?".to_owned())),
     };
     let asked = access.transaction(stream);
-    let explanation = Explained::V3(stand.explain(&asked));
-    Ok((asked, explanation))
+    let explanation = stand.explain(&asked);
+    if let Some((what, at)) = stand.not_held(&explanation) {
+        let at = at.map_or_else(String::new, |at| format!(" at {at}"));
+        let (stream, iova) = (stream.get(), asked.iova);
+        let message = format!("stream {stream:#x}, {iova}: not in the dump: the {what}{at}");
+        return Err(missing(message));
+    }
+    Ok((asked, Explained::V3(explanation)))
 }
 
 /// One translation on the machine of a scenario.

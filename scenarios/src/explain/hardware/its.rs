@@ -1,9 +1,11 @@
 //! The rules of an ITS: what a message and a command need, and what SYNC makes certain.
 
+use std::collections::BTreeMap;
+
 use passim_gic::choice::adversarial::LATE;
 use passim_gic::its::{Failure, Opcode, Reason, Report, Untranslated};
 
-use super::{Hardware, Unsynchronised, by};
+use super::{Hardware, Undone, Unsynchronised, by};
 use crate::op::{CommandName, HardwareOp, ItsOp, Op};
 
 /// Of a message that raised nothing.
@@ -61,15 +63,25 @@ pub(super) fn still_stopped() -> Hardware {
     )
 }
 
-/// Of a write that no doorbell took.
-pub(super) fn ignored() -> Hardware {
+/// Of a write that a frame did not take.
+pub(super) fn ignored_by_frame() -> Hardware {
     by(
         "frame",
         "the write is ignored",
-        "doorbell-write",
-        "A message is a write of 16 or 32 bits to GITS_TRANSLATER; of a GICv2m frame, one of 32 to \
-         MSI_SETSPI_NS that names one of its SPIs.",
-        "IHI 0069 H 12.19 (GITS_TRANSLATER); the Server Base System Architecture's GICv2m",
+        "frame-write",
+        "A message to a GICv2m frame is a write of 32 bits to MSI_SETSPI_NS that names one of its SPIs; \
+         one to a distributor or a redistributor, a write to a register that sets an interrupt.",
+        "the Server Base System Architecture's GICv2m; IHI 0069 H 12.9, 12.11",
+    )
+}
+
+/// Of a write to an ITS that is no message.
+pub(super) fn ignored_by_its() -> Hardware {
+    its(
+        "the write is ignored",
+        "its-doorbell-write",
+        "A message is a write of 16 or 32 bits to GITS_TRANSLATER, at offset 0x40 of its page.",
+        "IHI 0069 H 12.19 (GITS_TRANSLATER)",
     )
 }
 
@@ -91,12 +103,26 @@ pub(super) fn of_command(report: &Report) -> Hardware {
     };
     let answer = format!("{}: {stopped}", report.failure);
     let Failure::Command(error) = report.failure else {
-        let sentence = "Memory answers where the queue and the tables lie.";
-        return its(answer, "its-memory-answers", sentence, "IHI 0069 H 5.2");
+        return memory(answer);
     };
-    let (rule, sentence) = demand(error.reason);
     let name = Opcode::of(error.opcode).map_or("commands", Opcode::name);
-    let source = match is_of_gic600(error.reason) {
+    of_named(error.reason, name, answer)
+}
+
+/// Of whichever command it is that is not performed for this reason.
+pub(super) fn of_reason(reason: Reason) -> Hardware {
+    of_named(reason, "every command that it can happen to", "a command is not performed".to_owned())
+}
+
+/// Of memory that did not answer.
+pub(super) fn memory(answer: String) -> Hardware {
+    let sentence = "Memory answers where the queue and the tables lie.";
+    its(answer, "its-memory-answers", sentence, "IHI 0069 H 5.2")
+}
+
+fn of_named(reason: Reason, name: &str, answer: String) -> Hardware {
+    let (rule, sentence) = demand(reason);
+    let source = match is_of_gic600(reason) {
         true => "GIC-600AE TRM 101206_0003_04, ITS command errors, pages 82 to 86".to_owned(),
         false => format!("IHI 0069 H 5.3 ({name}); what follows from an error: 5.2, 5.5"),
     };
@@ -151,6 +177,9 @@ fn demand(reason: Reason) -> (&'static str, &'static str) {
             ("its-collection-mapped", "A MAPC with V has sent the collection to a CPU.")
         }
         Reason::Unsupported => ("its-command", "The command is one that the ITS has."),
+        Reason::ReservedBits => {
+            ("its-reserved-bits", "Bits of a command that no field of it has are zero.")
+        }
         Reason::ChipOffline => ("its-chip", "The chip of the redistributor is online."),
         Reason::LpisOff | Reason::DestinationLpisOff => {
             ("its-lpis-on", "GICR_CTLR.EnableLPIs of the redistributor is set.")
@@ -163,11 +192,13 @@ fn demand(reason: Reason) -> (&'static str, &'static str) {
 pub(in crate::explain) fn unsynchronised<'a>(
     before: impl Iterator<Item = (u64, &'a Op)>,
     op: &Op,
+    undone: &BTreeMap<u64, String>,
 ) -> Vec<Unsynchronised> {
     let Some(its) = its_of(op) else { return Vec::new() };
     let mut open: Vec<(u64, &Op, CommandName)> = Vec::new();
     for (line, op) in before {
         match op {
+            _ if undone.contains_key(&line) => {}
             Op::Its(ItsOp::ItsCommand { name, .. }) if its_of(op) == Some(its) => {
                 match name {
                     // IHI 0069 H 5.3 (SYNC): messages see every command before a SYNC, of
@@ -188,6 +219,36 @@ pub(in crate::explain) fn unsynchronised<'a>(
         until: until(&name.to_string()),
     };
     open.into_iter().map(told).collect()
+}
+
+/// The commands before `op` to the same ITS that did nothing, as far as they would bear on it.
+pub(in crate::explain) fn undone<'a>(
+    before: impl Iterator<Item = (u64, &'a Op)>,
+    op: &Op,
+    undone: &BTreeMap<u64, String>,
+) -> Vec<Undone> {
+    let its = its_of(op);
+    let bears = |command: &Op| match command {
+        Op::Its(ItsOp::ItsCommand { name: CommandName::Sync, .. }) => true,
+        Op::Its(ItsOp::ItsCommand { name, .. }) => bears_on(command, *name, op),
+        _ => true,
+    };
+    let of_its = before.filter(|(_, command)| its.is_some() && its_of_command(command) == its);
+    let told = |(line, command): (u64, &Op)| {
+        let because = undone.get(&line).filter(|_| bears(command))?.clone();
+        Some(Undone { line, command: command.to_string(), because })
+    };
+    of_its.filter_map(told).collect()
+}
+
+/// Which ITS is sent a command.
+fn its_of_command(op: &Op) -> Option<u16> {
+    match op {
+        Op::Its(ItsOp::ItsCommand { its, .. } | ItsOp::ItsWords { its, .. }) => {
+            Some(its.unwrap_or(0))
+        }
+        _ => None,
+    }
 }
 
 /// What `LATE` says of a command.

@@ -2,7 +2,7 @@
 
 use passim_gic::choice::Preset;
 use passim_gic::its::{Failure, Reason, Untranslated};
-use passim_model::{Iova, Perms};
+use passim_model::{Iova, Perms, Rid};
 use passim_vfio::view::MappingView;
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use super::super::words::container_of;
 use super::super::{Moment, Subject};
 use super::its::its_of;
 use crate::chosen::Chosen;
-use crate::op::{CommandName, DeviceName, ItsOp, Number, Op};
+use crate::op::{CommandName, DeviceName, IrqIndex, ItsOp, Number, Op};
 use crate::run::{Answered, Surroundings};
 use crate::script::Signed;
 use crate::system::Arrival;
@@ -119,12 +119,22 @@ pub(in crate::explain) fn nearest(
     subject: &Subject<'_>,
     op: &Op,
     account: &[Answered],
+    undone: &[&Op],
     around: Option<&Surroundings>,
 ) -> Option<Nearest> {
     let first = account.iter().find(|answered| !answered.is_done())?;
     let ways = match (first, around) {
-        (Answered::Message(Arrival::Untranslated(why)), None) => of_message(subject, op, *why),
-        (Answered::Message(Arrival::Untranslated(why)), Some(_)) => turned_on(op, *why),
+        (Answered::Message(Arrival::Untranslated(why)), None) => {
+            let mut ways = sent_again(subject, op, undone);
+            ways.extend(of_message(subject, op, *why));
+            ways
+        }
+        (Answered::Message(Arrival::Untranslated(why)), Some(around)) => {
+            turned_on(op, *why, around)
+        }
+        (Answered::Message(Arrival::Ignored | Arrival::NoMessage), Some(around)) => {
+            to_the_doorbell(op, around)
+        }
         (Answered::Command(report), None) => match report.failure {
             Failure::Command(error) => of_command(op, error.reason),
             Failure::Memory(_) => Vec::new(),
@@ -214,8 +224,21 @@ fn of_message(subject: &Subject<'_>, op: &Op, why: Untranslated) -> Vec<Way> {
     ways
 }
 
+/// Commands that did nothing, once more.
+fn sent_again(subject: &Subject<'_>, op: &Op, undone: &[&Op]) -> Vec<Way> {
+    let Some(its) = its_of(op).filter(|_| !undone.is_empty()) else { return Vec::new() };
+    let sync = cpus(subject).first().map(|cpu| sync(its, *cpu));
+    let again = |undone: &[&Op]| {
+        let undone = undone.iter().map(|op| (*op).clone());
+        (undone.chain(sync.clone()).collect(), op.clone())
+    };
+    let mut ways: Vec<Way> = undone.iter().map(|one| again(&[*one])).collect();
+    ways.push(again(undone));
+    ways
+}
+
 /// Below a kernel devices and events are mapped by whoever asks for interrupts.
-fn turned_on(op: &Op, why: Untranslated) -> Vec<Way> {
+fn turned_on(op: &Op, why: Untranslated, around: &Surroundings) -> Vec<Way> {
     let (dev, event) = match op {
         Op::Write { dev: DeviceName::Function(dev), value, .. } => (*dev, value.0),
         _ => return Vec::new(),
@@ -226,8 +249,39 @@ fn turned_on(op: &Op, why: Untranslated) -> Vec<Way> {
         return Vec::new();
     }
     let all = u32::try_from(event).ok().and_then(|event| event.checked_add(1));
-    let enable = |vectors| Op::Enable { dev, vectors, index: None, start: None, until: None };
-    all.map(|vectors| (vec![enable(vectors)], op.clone())).into_iter().collect()
+    let enables = all.map(|vectors| enables(dev, vectors, around)).unwrap_or_default();
+    enables.into_iter().map(|enable| (vec![enable], op.clone())).collect()
+}
+
+/// Messages of a function turned on, of each kind that it has.
+fn enables(dev: Rid, vectors: u32, around: &Surroundings) -> Vec<Op> {
+    let Some(function) = around.functions.get(&dev) else { return Vec::new() };
+    // The pin comes first, MSI and MSI-X after it; `enable` means MSI-X where it says nothing.
+    let kinds = [(2, None), (1, Some(IrqIndex::Msi))];
+    let has = |number: usize| function.irqs.get(number).is_some_and(|has| *has > 0);
+    let kinds = kinds.into_iter().filter(|(number, _)| has(*number));
+    kinds.map(|(_, index)| Op::Enable { dev, vectors, index, start: None, until: None }).collect()
+}
+
+/// Where in its page an ITS or a frame takes messages. IHI 0069 H 12.19 (GITS_TRANSLATER); GICv2m:
+/// MSI_SETSPI_NS.
+const MESSAGE: u64 = 0x40;
+
+/// A write that goes to a doorbell's page, to the place of messages; or what the kernel programmed.
+fn to_the_doorbell(op: &Op, around: &Surroundings) -> Vec<Way> {
+    let Op::Write { dev: DeviceName::Function(dev), iova, value, .. } = op else {
+        return Vec::new();
+    };
+    let write = |at: u64, value: Number| {
+        let (dev, iova, size) = (DeviceName::Function(*dev), Iova::new(at), Some(Number(4)));
+        (Vec::new(), Op::Write { dev, iova, value, size })
+    };
+    let page = iova.get() & !(around.page.bytes() - 1);
+    let mut ways = vec![write(page + MESSAGE, *value)];
+    let vectors = around.functions.get(dev).map(|it| it.vectors.as_slice()).unwrap_or_default();
+    let programmed = vectors.iter().take(1).map(|it| it.message);
+    ways.extend(programmed.map(|it| write(it.address, Number(u64::from(it.data)))));
+    ways
 }
 
 fn named<T>(
@@ -344,6 +398,13 @@ fn of_access(op: &Op, around: &Surroundings) -> Vec<Way> {
         }
         Some(_) => {}
         None => {
+            if let DeviceName::Function(dev) = dev
+                && is_write
+                && here.reserved.iter().any(|region| region.span.contains(Iova::new(iova)))
+            {
+                let enables = enables(*dev, 1, around).into_iter();
+                ways.extend(enables.map(|enable| (vec![enable], op.clone())));
+            }
             let area = around.areas.first().map(|area| area.va.get());
             let first = iova & !(page - 1);
             ways.extend(area.map(|va| (vec![map(first, va, page)], op.clone())));

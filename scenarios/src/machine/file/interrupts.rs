@@ -119,7 +119,7 @@ pub(super) struct FrameFile {
     /// Its variant; plain GICv2m without it.
     #[serde(default)]
     kind: FrameKind,
-    /// `arm,msi-base-spi`, an INTID, unlike `first_spi`; required if `msi_num_spis` is given.
+    /// `arm,msi-base-spi`, an INTID, unlike `first_spi`; with `msi_num_spis` or not at all.
     msi_base_spi: Option<u32>,
     /// `arm,msi-num-spis`.
     msi_num_spis: Option<u32>,

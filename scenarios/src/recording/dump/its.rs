@@ -38,6 +38,18 @@ pub struct Table {
     /// The register.
     #[serde(deserialize_with = "number::unsigned")]
     pub raw: u64,
+    /// Of what it says it is.
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+    /// Whether it says it has two levels.
+    #[serde(default)]
+    pub indirect: Option<u64>,
+    /// Whether it says it is there.
+    #[serde(default)]
+    pub valid: Option<u64>,
+    /// How many pages it says the table has, or level 1 of it.
+    #[serde(default)]
+    pub pages: Option<u64>,
     /// Where the table lies, or its level 1; `None` without one.
     #[serde(default, rename = "pa", deserialize_with = "number::optional_address")]
     pub at: Option<PhysAddr>,
@@ -70,8 +82,11 @@ pub struct Itt {
     /// Bytes of an entry.
     pub entry_size: u64,
     /// Entries that are not zero, by EventID.
-    #[serde(deserialize_with = "entries")]
+    #[serde(skip)]
     pub entries: BTreeMap<u64, u128>,
+    /// The same, as written.
+    #[serde(rename = "entries")]
+    written: BTreeMap<u64, String>,
 }
 
 /// A redistributor.
@@ -117,12 +132,17 @@ impl ItsDump {
     /// Not JSON, or a field missing or of another form.
     pub fn parse(source: &SourceText) -> Result<Self, InputError> {
         let mut dump: Self = parse(source)?;
-        for table in &mut dump.tables {
-            table.sort().map_err(|error| {
-                let kind = crate::input_error::InputKind::Recording;
-                InputError::in_file(kind, source.path(), error)
-            })?;
-        }
+        let wrong = |Wrong { word, message }: Wrong| {
+            let kind = crate::input_error::InputKind::Recording;
+            let word = format!("{word:?}");
+            match source.text().find(&word) {
+                Some(start) => source.error(kind, start..start + word.len(), message),
+                None => InputError::in_file(kind, source.path(), message),
+            }
+            .with_hint("an entry is hexadecimal, two digits for each byte of `entry_size`")
+        };
+        dump.tables.iter_mut().try_for_each(Table::sort).map_err(wrong)?;
+        dump.itts.iter_mut().try_for_each(Itt::read).map_err(wrong)?;
         Ok(dump)
     }
 
@@ -132,46 +152,60 @@ impl ItsDump {
     }
 }
 
+/// An entry that cannot be.
+struct Wrong {
+    /// The word.
+    word: String,
+    message: String,
+}
+
+impl Itt {
+    fn read(&mut self) -> Result<(), Wrong> {
+        let written = core::mem::take(&mut self.written);
+        let size = self.entry_size;
+        let read = |(event, word)| Ok((event, entry(word, size)?));
+        self.entries = written.into_iter().map(read).collect::<Result<_, Wrong>>()?;
+        Ok(())
+    }
+}
+
 impl Table {
     /// `L1[3]` is an entry of level 1, `3` one of the table.
-    fn sort(&mut self) -> Result<(), String> {
+    fn sort(&mut self) -> Result<(), Wrong> {
+        /// Bytes of an entry of level 1. IHI 0069 H 5.2.
+        const LEVEL1: u64 = 8;
         for (place, word) in core::mem::take(&mut self.nonzero) {
-            let value = entry(&word).ok_or_else(|| format!("{word:?} is no table entry"))?;
             let level1 = place.strip_prefix("L1[").and_then(|rest| rest.strip_suffix(']'));
-            let index = level1.unwrap_or(&place).parse();
-            let index = index.map_err(|_| format!("{place:?} is no place in a table"))?;
+            let Ok(index) = level1.unwrap_or(&place).parse() else {
+                let message = format!("{place:?} is no place in a table");
+                return Err(Wrong { word: place, message });
+            };
             match level1 {
-                Some(_) => {
-                    let value =
-                        u64::try_from(value).map_err(|_| format!("{word:?} is too long"))?;
-                    self.level1.insert(index, value);
-                }
-                None => {
-                    self.entries.insert(index, value);
-                }
-            }
+                Some(_) => self.level1.insert(index, entry(word, LEVEL1)? as u64).map(u128::from),
+                None => self.entries.insert(index, entry(word, self.entry_size)?),
+            };
         }
         Ok(())
     }
 }
 
-/// An entry as hexadecimal digits, the highest first.
-fn entry(text: &str) -> Option<u128> {
-    u128::from_str_radix(text.strip_prefix("0x").unwrap_or(text), 16).ok()
+/// An entry of so many bytes as hexadecimal digits, the highest first.
+fn entry(word: String, bytes: u64) -> Result<u128, Wrong> {
+    let digits = word.strip_prefix("0x").unwrap_or(&word);
+    let is_whole = digits.len() as u64 == bytes.saturating_mul(2);
+    match u128::from_str_radix(digits, 16) {
+        Ok(value) if is_whole && !digits.starts_with('+') => Ok(value),
+        Ok(_) => {
+            let message = format!("{} digits are no entry of {bytes} bytes", digits.len());
+            Err(Wrong { word, message })
+        }
+        Err(_) => Err(Wrong { message: format!("{word:?} is no table entry"), word }),
+    }
 }
 
 fn commands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[u64; 4]>, D::Error> {
     let commands = Vec::<[Word; 4]>::deserialize(deserializer)?;
     Ok(commands.into_iter().map(|words| words.map(|word| word.0)).collect())
-}
-
-fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u64, u128>, D::Error> {
-    let texts = BTreeMap::<u64, String>::deserialize(deserializer)?;
-    let read = |(index, text): (u64, String)| {
-        let value = entry(&text);
-        Ok((index, value.ok_or_else(|| D::Error::custom(format!("{text:?} is no table entry")))?))
-    };
-    texts.into_iter().map(read).collect()
 }
 
 fn configured<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u32, u8>, D::Error> {

@@ -173,9 +173,13 @@ impl Bare {
                 self.hear(&outcome);
                 words::answer(at, &outcome)
             }
-            Kind::Unsupported => words::unsupported(at, hardware.unsupported(memory, txn)),
-            Kind::TranslatedUnsupported => {
-                words::unsupported(at, hardware.translated_unsupported())
+            Kind::Unsupported | Kind::TranslatedUnsupported => {
+                let record = match kind {
+                    Kind::Unsupported => hardware.unsupported(memory, txn),
+                    _ => hardware.translated_unsupported(),
+                };
+                self.heard.push(Answered::Unsupported(record));
+                words::unsupported(at, record)
             }
         })
     }

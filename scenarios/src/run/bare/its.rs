@@ -15,7 +15,7 @@ use passim_gic::its::{FailedWrite, Failure, Report, TRANSLATER};
 use passim_gic::{Signal, Size};
 use passim_model::{Abort, DeviceId, Host, IccRegister, IntId, PhysAddr, Requester, StreamId};
 
-use super::super::its::{convert, driven, mappings, queue};
+use super::super::its::{convert, driven, mappings, queue, restored};
 use super::super::messages::pending_v3;
 use super::super::{Answered, Outcome, Unperformable};
 use crate::machine::GicIts;
@@ -133,11 +133,11 @@ impl GicOnBoard<'_> {
                 self.take(*cpu)
             }
             ItsOp::Migrate { to: Some(to), scratch, size } => {
-                return convert(self.board, (to, self.gic.built), (*scratch, *size));
+                return convert(self.board, (to, self.gic), (*scratch, *size));
             }
             ItsOp::Migrate { to: None, .. } => {
                 self.board.migrate_gic();
-                "ok".to_owned()
+                return Ok(restored(self.board));
             }
         };
         Ok(vec![line])
@@ -392,8 +392,8 @@ impl GicOnBoard<'_> {
     /// `device 0x2, event 20: 0x010307`: the failed writes that an ITS reported.
     fn failed_writes(&mut self, its: u16) -> Vec<String> {
         let failed = self.board.take_failed_writes(its).into_iter();
-        let line = |FailedWrite { device, event, syndrome }| {
-            format!("device {:#x}, event {event}: {syndrome:#08x}", device.get())
+        let line = |FailedWrite { device, wrote, syndrome }| {
+            format!("device {:#x}, {wrote}: {syndrome:#08x}", device.get())
         };
         let mut lines: Vec<_> = failed.map(line).collect();
         if lines.is_empty() {
@@ -419,7 +419,8 @@ impl GicOnBoard<'_> {
                 memory.read(at, &mut byte).map(|()| Number(u64::from(byte[0])).to_string())
             }
         };
-        answered.map_err(abort)
+        // The scenario chooses the address of the table, as software does, right or wrong.
+        Ok(answered.unwrap_or_else(|abort| abort.to_string()))
     }
 
     fn acknowledge(&mut self, cpu: u16) -> Option<u64> {

@@ -3,7 +3,7 @@
 use passim_model::{Abort, Host, PhysAddr, Width};
 use passim_smmu::v3::names::{self, COMMANDS, REGISTERS, Register, Structure};
 
-use super::super::{Outcome, Unperformable};
+use super::super::{Answered, CommandError, Outcome, Unperformable};
 use super::descriptor::{self, Output};
 use super::fields::{self, Named};
 use super::queue::QueueKind;
@@ -136,13 +136,13 @@ impl Bare {
         let cons = self.load_named(smmu, "CMDQ_CONS")?;
         let active = self.load_named(smmu, "GERROR")? ^ self.load_named(smmu, "GERRORN")?;
         let rd = cons & WR;
-        let what = match (active & 1, cons >> 24 & 0x7f) {
-            (1, 1) => "CERROR_ILL",
-            (1, 2) => "CERROR_ABT",
-            (1, 3) => "CERROR_ATC_INV_SYNC",
-            (1, _) => "CMDQ_ERR",
-            _ if rd == prod & WR => "consumed",
-            _ => "not consumed",
+        let error = CommandError::of(cons >> 24 & 0x7f).filter(|_| active & 1 != 0);
+        self.heard.extend(error.map(Answered::Stopped));
+        let what = match error {
+            Some(error) => error.name(),
+            None if active & 1 != 0 => "CMDQ_ERR",
+            None if rd == prod & WR => "consumed",
+            None => "not consumed",
         };
         Ok(vec![format!("{what}, CMDQ_CONS.RD={rd:#x}")])
     }

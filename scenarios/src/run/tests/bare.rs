@@ -36,7 +36,7 @@ fn names_are_checked() {
     assert_eq!(error("command SYNC css=3"), told(2, 14, "did you mean `cs`?"));
     assert_eq!(
         error("gic-load register=GICD_IPRIORTYR4"),
-        told(2, 1, "did you mean `GICD_IPRIORITYR`?")
+        told(2, 10, "did you mean `GICD_IPRIORITYR`?")
     );
     assert_eq!(error("gic-load register=GICD_IROUTER1020").1, 1);
     assert!(error("icc-load register=ICC_IAR2_EL1 cpu=0").2.contains("ICC_IAR1_EL1"));

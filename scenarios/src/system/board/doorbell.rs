@@ -37,7 +37,7 @@ impl Board {
                 self.controller.message(block, access, Some(requester), &mut self.memory)
             }
             // A doorbell takes no transfer of another size.
-            None => self.controller.is_doorbell(block).then_some(Arrival::Ignored),
+            None => self.controller.takes_nothing(block),
         }
     }
 

@@ -3,7 +3,7 @@
 use passim_gic::choice::Preset;
 use passim_gic::its::image::{Found, ImageError};
 use passim_gic::its::{Arrival, Layout, TRANSLATER, register_fields};
-use passim_gic::v3::{Block, Implementation, Line};
+use passim_gic::v3::{self, Block, Implementation, Line};
 use passim_gic::{Cpu, GicV3, Size};
 use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Requester, StreamId};
 
@@ -23,7 +23,7 @@ const PROPBASER: u64 = 0x70;
 const PENDBASER: u64 = 0x78;
 const GICR_CTLR: u64 = 0x00;
 /// The first LPI. IHI 0069 H 2.2.
-const FIRST_LPI: u64 = 8192;
+pub(super) const FIRST_LPI: u64 = 8192;
 /// Most bits of an INTID. IHI 0069 H 2.2.
 const MOST_INTID_BITS: u32 = 24;
 /// Most bits of an EventID for whose table there is room here; beyond it what is zero is told as
@@ -57,8 +57,11 @@ pub(super) struct ItsStand {
 
 /// An error about what tables of a dump say.
 pub(super) fn at_key(source: &SourceText, message: impl Into<String>) -> InputError {
-    let start = source.text().find("\"basers\"").unwrap_or(0);
-    let error = source.error(InputKind::Recording, start..start + "\"basers\"".len(), message);
+    let message = message.into();
+    // What is wrong with the tables of LPIs is said of redistributors.
+    let key = if message.starts_with("lpi ") { "\"PROPBASER\"" } else { "\"basers\"" };
+    let start = source.text().find(key).unwrap_or(0);
+    let error = source.error(InputKind::Recording, start..start + key.len(), message);
     error.with_hint("a dump of an ITS holds registers, commands, tables and redistributors of one")
 }
 
@@ -178,7 +181,10 @@ fn implementation(dump: &ItsDump) -> Result<Implementation, String> {
             ));
         }
     };
-    let cpus = dump.redistributors.iter().map(|it| it.cpu.saturating_add(1)).max().unwrap_or(1);
+    let known = dump.redistributors.iter().map(|it| it.cpu.saturating_add(1));
+    // Collections may name CPUs of whose redistributors the dump holds nothing.
+    let named = (typer("PTA") == 0).then(|| targets(dump)).into_iter().flatten();
+    let cpus = known.chain(named).max().unwrap_or(1).min(v3::MOST_CPUS as u16);
     // One for which memory is all there is, whoever wrote it.
     let mut built = Implementation::of(Preset::Qemu, cpus, 0);
     let intid_bits = dump.redistributors.iter().map(|it| Propbaser::ID_BITS.get(it.propbaser) + 1);
@@ -194,6 +200,18 @@ fn implementation(dump: &ItsDump) -> Result<Implementation, String> {
         features.table_entry_bytes = u8::try_from(table.entry_size).unwrap_or(u8::MAX);
     }
     Ok(built)
+}
+
+/// One more than each CPU that a MAPC of the queue names. IHI 0069 H 5.3 (MAPC).
+fn targets(dump: &ItsDump) -> Vec<u16> {
+    const MAPC: u64 = 0x09;
+    let mapcs = dump.commands.iter().filter(|words| words[0] & 0xff == MAPC && words[2] >> 63 != 0);
+    mapcs.filter_map(|words| u16::try_from((words[2] >> 16 & 0xffff_ffff) + 1).ok()).collect()
+}
+
+/// Where the table of a GICR_PROPBASER or GICR_PENDBASER lies; 0 without one.
+pub(super) fn lpi_table(register: u64) -> u64 {
+    Propbaser::ADDRESS.in_place(register)
 }
 
 /// Memory where the dump says that something lies: all zero.

@@ -97,6 +97,13 @@ impl fmt::Display for ListedEvent {
             (None, Some(why)) => write!(f, " -> nothing: {why}")?,
             (None, None) => f.write_str(" -> nothing")?,
         }
+        match (self.cpu, self.lpis_on) {
+            (Some(_), Some(false)) => return f.write_str(", whose LPIs are off"),
+            (Some(_), None) => {
+                return f.write_str(", of whose redistributor nothing is in the dump");
+            }
+            _ => {}
+        }
         match (self.enabled, self.priority) {
             (Some(true), Some(priority)) => write!(f, ", enabled, priority {priority:#04x}")?,
             (Some(false), _) => f.write_str(", not enabled")?,

@@ -55,6 +55,7 @@ fn numbers_out_of_range_are_never_excused() {
         Reason::CollectionOutOfRange,
         Reason::PhysicalIdOutOfRange,
         Reason::Unsupported,
+        Reason::ReservedBits,
     ];
     for reason in never {
         assert!(!by_loss(&[MAPTI], reason), "{reason:?}");

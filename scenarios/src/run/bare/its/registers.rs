@@ -147,7 +147,7 @@ pub(super) fn place(
             |meant| format!("did you mean `{meant}`?"),
         );
         let message = format!("no register of a GICv3 is called `{name}`");
-        return Err(Unperformable::new(message).hint(hint));
+        return Err(Unperformable::new(message).hint(hint).at_key("register"));
     };
     let base = match block {
         Distributor => Some(gic.distributor),

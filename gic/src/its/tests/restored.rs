@@ -1,0 +1,160 @@
+//! Under KVM saving writes the entries of what is mapped and no others, and restoring reads from the first
+//! entry on: what software left in a table that it should have zeroed is found then, or makes all of it
+//! refused.
+
+use super::migration::migrate;
+use crate::choice::Preset;
+use crate::its::testkit::{Board, COLLECTIONS, DEVICES2, itt};
+use crate::its::{Arrival, Refused};
+use crate::v3::{GicV3, Implementation};
+use passim_model::{DeviceId, EventId, PhysAddr};
+
+const DEVICE: DeviceId = DeviceId::new(2);
+
+/// An entry: the distance to the next, an LPI, an ICID.
+fn ite(next: u64, intid: u64, icid: u64) -> u64 {
+    next << 48 | intid << 16 | icid
+}
+
+/// Device 2 with its event 20, over a table in which this was; then saved and restored.
+fn over(event: u64, entry: u64) -> Board {
+    let mut board = Board::new(Preset::KvmAbi0);
+    board.put(itt(2) + 8 * event, entry);
+    board.map(2, 20, 8195, 3);
+    assert!(matches!(board.message(2, event as u32), Arrival::Untranslated(_)), "not looked at");
+    board.message(2, 20);
+    board.only(3, 8195);
+    migrate(&mut board);
+    board
+}
+
+/// The CPU that takes what a message raises, and which LPI.
+fn taken(board: &mut Board, event: u32) -> Option<(u16, u32)> {
+    board.message(2, event);
+    let taken = board.delivered();
+    let first = taken.iter().zip(0..).find_map(|(lpis, n)| Some((n, *lpis.first()?)));
+    assert!(taken.iter().map(Vec::len).sum::<usize>() <= 1);
+    first
+}
+
+#[test]
+fn what_was_in_a_table_is_found_when_it_is_restored() {
+    // Ahead of what is mapped, and leading to it.
+    let mut board = over(5, ite(15, 8200, 1));
+    assert_eq!(board.gic.its()[0].refused(), None);
+    board.configure(8200, 0xa3);
+    board.inv(2, 5);
+    assert_eq!(taken(&mut board, 5), Some((1, 8200)));
+    assert_eq!(taken(&mut board, 20), Some((3, 8195)));
+    // As the last: what is mapped behind it is mapped no more.
+    let mut board = over(5, ite(0, 8200, 1));
+    board.configure(8200, 0xa3);
+    board.inv(2, 5);
+    assert_eq!(taken(&mut board, 5), Some((1, 8200)));
+    assert_eq!(taken(&mut board, 20), None);
+    // Behind the last nobody looks.
+    let mut board = over(21, ite(0, 8200, 1));
+    assert_eq!(taken(&mut board, 21), None);
+    assert_eq!(taken(&mut board, 20), Some((3, 8195)));
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_all_the_rest() {
+    let event = EventId::new(5);
+    for (entry, why) in [
+        (ite(15, 100, 1), Refused::NoLpi(DEVICE, event)),
+        (ite(300, 8200, 1), Refused::Beyond(DEVICE, event)),
+        (ite(15, 8200, 9), Refused::NoCollection(DEVICE, event)),
+    ] {
+        let mut board = over(5, entry);
+        assert_eq!(board.gic.its()[0].refused(), Some(why));
+        assert_eq!(taken(&mut board, 20), None);
+        let mappings = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
+        assert!(mappings.devices.is_empty() && mappings.collections.is_empty());
+        // Software may begin anew.
+        board.put(itt(2) + 8 * 5, 0);
+        board.mapc(3, 3);
+        board.map(2, 20, 8195, 3);
+        migrate(&mut board);
+        assert_eq!(board.gic.its()[0].refused(), None);
+        assert_eq!(taken(&mut board, 20), Some((3, 8195)));
+    }
+}
+
+/// What software does to tables between saving and restoring.
+#[test]
+fn tables_that_are_spoilt_are_refused() {
+    type Spoil = (Refused, fn(&mut Board));
+    let spoils: [Spoil; 4] = [
+        (Refused::Twice(0), |board| {
+            let first = board.get(COLLECTIONS);
+            board.put(COLLECTIONS + 8, first);
+        }),
+        (Refused::NoCpu(0), |board| board.put(COLLECTIONS, 1 << 63 | 4 << 16)),
+        (Refused::EventBits(DEVICE), |board| {
+            let entry = board.get(DEVICES2 + 16);
+            board.put(DEVICES2 + 16, entry | 31);
+        }),
+        (Refused::Abort(PhysAddr::new(0xf_0000_0000)), |board| {
+            board.put(DEVICES2 + 16, 1 << 63 | 0xf_0000_0000 >> 8 << 5 | 7);
+        }),
+    ];
+    for (why, spoil) in spoils {
+        let mut board = Board::new(Preset::KvmAbi0);
+        board.map(2, 20, 8195, 3);
+        let saved = board.board.gic.save(&mut board.board.memory);
+        spoil(&mut board);
+        let spec = board.gic.implementation().clone();
+        board.board.gic = GicV3::restore(spec, &saved, &mut board.board.memory);
+        assert_eq!(board.gic.its()[0].refused(), Some(why));
+        assert_eq!(taken(&mut board, 20), None);
+    }
+}
+
+/// An earlier saving has left it there.
+#[test]
+fn a_table_that_is_used_again_has_what_saving_wrote() {
+    let mut board = Board::new(Preset::KvmAbi0);
+    board.map(2, 3, 8196, 1);
+    migrate(&mut board);
+    // Elsewhere, and back again.
+    board.command([2 << 32 | 0x08, 7, 1 << 63 | itt(9), 0]);
+    board.map(2, 20, 8195, 3);
+    assert_eq!(taken(&mut board, 3), None);
+    migrate(&mut board);
+    board.configure(8196, 0xa3);
+    assert_eq!(taken(&mut board, 3), Some((1, 8196)));
+    assert_eq!(taken(&mut board, 20), None, "the old one says that it is the last");
+}
+
+/// A move to KVM leaves out what would make it restore nothing: a device whose table does not answer.
+#[test]
+fn a_move_to_kvm_takes_what_can_be_restored() {
+    let mut board = Board::new(Preset::Qemu);
+    board.map(2, 20, 8195, 3);
+    board.put(DEVICES2 + 8, 0xf_0000_0000 >> 8 << 6 | 7 << 1 | 1);
+    let to = Implementation::of(Preset::KvmAbi0, 4, 32);
+    let kit = &mut board.board;
+    let converted = kit.gic.convert(to, None, &mut kit.memory).unwrap();
+    let [Some(converted)] = &converted[..] else { panic!("tables are laid out otherwise") };
+    assert!(!converted.silent.is_empty());
+    assert_eq!(converted.mappings.devices.keys().copied().collect::<Vec<_>>(), [DEVICE]);
+    assert_eq!(board.gic.its()[0].refused(), None);
+    assert_eq!(taken(&mut board, 20), Some((3, 8195)));
+    migrate(&mut board);
+    assert_eq!(taken(&mut board, 20), Some((3, 8195)));
+}
+
+/// Elsewhere tables are what is mapped, and there is nothing to refuse.
+#[test]
+fn nobody_else_refuses_anything() {
+    for preset in [Preset::ArchStrict, Preset::Qemu, Preset::Gic600] {
+        let mut board = Board::new(preset);
+        board.put(itt(2), u64::MAX);
+        board.map(2, 20, 8195, 3);
+        migrate(&mut board);
+        assert_eq!(board.gic.its()[0].refused(), None);
+        board.message(2, 20);
+        board.only(3, 8195);
+    }
+}
