@@ -3,13 +3,13 @@
 //! None of them is known to be accepted: the search tries them. The fewer fields change, the nearer
 //! a request is; among equals, the fewer bytes addresses and sizes move.
 //!
-//! | room | question it answers: what is near a refused … |
+//! | room | question it answers |
 //! | --- | --- |
-//! | `map`, `unmap`, `window`, `dirty` | MAP, UNMAP, doorbell window, or query of dirty pages? |
-//! | `irqs`, `wires` | SET_IRQS, of a PCI function or of any device by its descriptor? |
-//! | `files`, `transfers`, `raw` | request for descriptors, region access, or ioctl in bytes? |
-//! | `devices`, `memory` | change of a driver or parameter, or operation on memory? |
-//! | `first` | request, if other operations come before it? |
+//! | `map`, `unmap`, `window`, `dirty` | what is near a refused MAP, UNMAP, window or dirty query? |
+//! | `irqs`, `wires` | what is near a refused SET_IRQS, of a function or by descriptor? |
+//! | `files`, `transfers`, `raw` | what is near one of descriptors, of a region, or of bytes? |
+//! | `devices`, `memory` | what is near one of drivers, parameters, or process memory? |
+//! | `first` | which operations before a request may make it acceptable? |
 
 mod devices;
 mod dirty;

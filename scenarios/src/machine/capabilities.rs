@@ -62,7 +62,7 @@ impl Function {
         (config[offset::HEADER_TYPE] & 0x7f == 1).then_some(config[offset::SECONDARY_BUS])
     }
 
-    /// Whether its device has several functions; `None` if its configuration space is not listed.
+    /// Whether its header marks a multi-function device; `None` if its header is not listed.
     pub fn is_multifunction(&self) -> Option<bool> {
         let config = self.config.as_ref()?;
         Some(config[offset::HEADER_TYPE] & 0x80 != 0)

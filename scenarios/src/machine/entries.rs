@@ -49,8 +49,8 @@ impl Streams {
     /// have streams in one entry.
     ///
     /// # Errors
-    /// [`Contradiction`]: the kernel refuses the second device of a stream, or groups that were
-    /// given contradict it.
+    /// [`Contradiction`]: the device is behind no SMMU, or the kernel refuses it because another
+    /// device has its stream.
     pub(super) fn take(
         &mut self,
         device: Endpoint,

@@ -330,8 +330,8 @@ fn about_memory(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Way
     })
 }
 
-/// Moves every device of a container to a new one, of another type if given. The old one's mappings
-/// are lost.
+/// Detaches every device of a container, and attaches the first to a new one, of another type if
+/// given. The old one's mappings are lost.
 fn afresh(fd: Option<Signed>, kind: Option<ContainerType>, around: &Surroundings) -> Ways {
     let fd = fd.map_or(around.container, |fd| i32::try_from(fd.0).ok());
     let Some((_, number)) = around.container_fds.iter().find(|(known, _)| Some(*known) == fd)

@@ -93,7 +93,7 @@ impl Map {
         others
     }
 
-    /// Without the refused flags.
+    /// Other flags or permissions than the refused ones.
     fn with_flags(&self, refused: u64) -> Vec<Self> {
         let both = Perms::READ | Perms::WRITE;
         let prots = [both, Perms::READ, Perms::WRITE];

@@ -89,7 +89,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     others.into_iter().map(|other| other.put(op, around)).collect()
 }
 
-/// Less memory, or of a kind that needs no reservation.
+/// Less memory, whole pages of its kind, or anonymous memory.
 fn areas(op: &Op, conflict: Conflict, around: &Surroundings) -> Vec<Op> {
     let Op::Area { name, size, kind, prot, fd, offset } = op else { return Vec::new() };
     let (name, prot, offset) = (name.clone(), *prot, *offset);

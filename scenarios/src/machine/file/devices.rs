@@ -22,7 +22,7 @@ use super::{
 };
 use crate::input_error::{InputError, SourceText};
 
-/// The devices section of a file.
+/// The parts of a file that describe devices.
 pub(super) struct Devices {
     pub(super) ids: Ids,
     pub(super) groups: Option<GroupsFile>,
@@ -30,7 +30,7 @@ pub(super) struct Devices {
     pub(super) platforms: Vec<Spanned<PlatformFile>>,
 }
 
-/// Devices with everything that follows from it.
+/// The devices, with everything that is derived.
 pub(super) struct Completed {
     /// Ascending.
     pub(super) functions: Vec<Function>,
