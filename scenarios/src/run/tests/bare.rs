@@ -38,7 +38,7 @@ fn names_are_checked() {
         error("gic-load register=GICD_IPRIORTYR4"),
         told(2, 10, "did you mean `GICD_IPRIORITYR`?")
     );
-    assert_eq!(error("gic-load register=GICD_IROUTER1020").1, 1);
+    assert_eq!(error("gic-load register=GICD_IROUTER1020").1, 10);
     assert!(error("icc-load register=ICC_IAR2_EL1 cpu=0").2.contains("ICC_IAR1_EL1"));
     let wires = "PPIs are 16 to 31, SPIs 32 to 1019";
     assert_eq!(error("gic-wire intid=15 level=high"), told(2, 10, wires));
