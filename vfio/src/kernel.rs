@@ -89,7 +89,7 @@ pub struct Kernel {
     pub(crate) iommu: Iommu,
     pub(crate) irqs: Irqs,
     pub(crate) msi: Msi,
-    pub(crate) told: crate::told::Told,
+    pub(crate) eventfd_waits: crate::eventfd_waits::EventfdWaits,
     /// Physical address of configuration space.
     pub(crate) ecam: PhysAddr,
     pub(crate) devices: BTreeMap<passim_model::Rid, crate::device::DeviceState>,
@@ -153,7 +153,7 @@ impl Kernel {
             iommu,
             irqs,
             msi,
-            told: Default::default(),
+            eventfd_waits: Default::default(),
             ecam: boot.interrupts.ecam,
             devices: BTreeMap::new(),
             changing: BTreeSet::new(),
@@ -466,7 +466,7 @@ impl Kernel {
         if let Some(FileKind::EventFd(count)) = self.files.kind_mut(file) {
             *count = count.saturating_add(value);
         }
-        self.told_by(file, host);
+        self.eventfd_signalled(file, host);
         Ok(8)
     }
 

@@ -18,7 +18,7 @@
 //! | `in_kernel` | what does the IOMMU core return to a driver that is not VFIO? |
 //! | [`iommu`] | which domain translates for a group, and how is the SMMU programmed? |
 //! | [`irq`] | how does an interrupt reach its handler? |
-//! | `told` | what does the signal of an eventfd cause in the kernel? |
+//! | `eventfd_waits` | what does the signal of an eventfd cause in the kernel? |
 //! | [`msi`] | how are MSI vectors allocated? |
 //! | [`verdict`] | which kernel misbehaviour does no return value show? |
 //! | [`view`] | how is the kernel's state inspected? |
@@ -30,6 +30,7 @@
 pub mod call;
 mod container;
 pub mod device;
+mod eventfd_waits;
 pub mod file;
 mod group;
 mod in_kernel;
@@ -49,7 +50,6 @@ pub mod step;
 mod sysfs;
 #[cfg(test)]
 mod testkit;
-mod told;
 pub mod type1;
 pub mod uapi;
 pub mod verdict;

@@ -9,7 +9,7 @@
 //! | `caches` | which caches exist, and how large are they? |
 //! | `config_cache`, `spans` | which of them are cached, and for which streams? |
 //! | `vms`, `label` | when is a virtual machine structure read, and which MPAM label has a transaction? |
-//! | `translate`, `plain`, `outcome` | which outcome does a transaction have? |
+//! | `translate`, `fast_path`, `outcome` | which outcome does a transaction have? |
 //! | `stall` | which transactions wait for software? |
 //! | `ats`, `priq` | how are translation requests and page requests of devices answered? |
 //! | `cmdq` | what does a command do? |
@@ -29,12 +29,12 @@ mod config;
 mod config_cache;
 mod eventq;
 pub(crate) mod explain;
+mod fast_path;
 mod features;
 mod irq;
 mod label;
 pub mod names;
 mod outcome;
-mod plain;
 mod priq;
 mod queue;
 mod regs;
@@ -88,9 +88,9 @@ use crate::tlb::{Retention, Space, Tlb, Translation};
 use ats::Invalidations;
 use cmdq::Command;
 use config_cache::ConfigCache;
+use fast_path::Streams;
 use features::Features;
 use passim_model::{Effect, Memory, StreamId, Width, event};
-use plain::Streams;
 use regs::Registers;
 use spans::Spans;
 use stall::Stalls;

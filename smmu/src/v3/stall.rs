@@ -144,7 +144,7 @@ impl SmmuV3 {
             return Progress::Idle;
         };
         let waiting = self.stalls.remove(at);
-        let outcome = self.translate_behind(memory, &waiting.transaction, Some(waiting.ticket));
+        let outcome = self.translate_slow(memory, &waiting.transaction, Some(waiting.ticket));
         if !matches!(outcome, Outcome::Stalled(_)) {
             self.stalls.resolve(&waiting, outcome);
             self.effects.push(Effect::Resume(waiting.transaction.requester.stream));

@@ -1,6 +1,6 @@
 //! Translates one transaction. IHI 0070 G.b 3.3, 7.3.22 and chapter 15.
 //!
-//! The fast path (`plain`) looks in the TLB first, for streams whose decoded configuration it
+//! The fast path (`fast_path`) looks in the TLB first, for streams whose decoded configuration it
 //! holds; then the front cache answers. After them, in this order: STE and CD from their caches,
 //! the TLB, the permissions. Reads of memory come last.
 
@@ -58,7 +58,7 @@ impl SmmuV3 {
     /// Translates one transaction; a fault is recorded in memory before this returns.
     #[inline]
     pub fn translate(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
-        self.at_a_glance(memory, txn)
+        self.translate_fast(memory, txn)
     }
 
     /// A number that changes whenever an entry leaves a cache, or a register is stored to.
@@ -69,7 +69,7 @@ impl SmmuV3 {
 
     /// Translates a transaction without the fast path; `ticket`: its ticket, if it stalled before.
     #[inline(never)]
-    pub(crate) fn translate_behind(
+    pub(crate) fn translate_slow(
         &mut self,
         memory: &mut Memory,
         txn: &Transaction,

@@ -182,7 +182,7 @@ impl Kernel {
     }
 
     /// Unmasks the pins for which `file` is the unmask eventfd. Returns whether there are any.
-    pub(crate) fn pins_told(&mut self, file: FileId, host: &mut impl Host) -> bool {
+    pub(crate) fn unmask_pins_by(&mut self, file: FileId, host: &mut impl Host) -> bool {
         let told = self.devices.iter().filter(|(_, it)| it.irqs.intx.unmask == Some(file));
         let told: Vec<Rid> = told.map(|(rid, _)| *rid).collect();
         for &rid in &told {
@@ -192,7 +192,7 @@ impl Kernel {
     }
 
     /// Stops unmasking pins by `file`. Returns how many pins it unmasked.
-    pub(crate) fn pins_hung_up(&mut self, file: FileId) -> usize {
+    pub(crate) fn hang_up_pins(&mut self, file: FileId) -> usize {
         let devices = self.devices.values_mut().map(|state| &mut state.irqs.intx.unmask);
         devices.filter_map(|unmask| unmask.take_if(|it| *it == file)).count()
     }

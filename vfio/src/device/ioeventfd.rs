@@ -129,7 +129,7 @@ impl Kernel {
 
     /// Writes the registers whose ioeventfd is `file`, where the function decodes memory. Returns
     /// whether there are any.
-    pub(crate) fn writes_told(&mut self, file: FileId, host: &mut impl Host) -> bool {
+    pub(crate) fn write_registers_by(&mut self, file: FileId, host: &mut impl Host) -> bool {
         let mut told = Vec::new();
         for (&rid, state) in &self.devices {
             let mine = state.ioeventfds.iter().filter(|it| it.file == Some(file));
@@ -157,7 +157,7 @@ impl Kernel {
     }
 
     /// Stops writing registers by `file`; their entries stay. Returns how many registers it wrote.
-    pub(crate) fn writes_hung_up(&mut self, file: FileId) -> usize {
+    pub(crate) fn hang_up_registers(&mut self, file: FileId) -> usize {
         let set = self.devices.values_mut().flat_map(|state| &mut state.ioeventfds);
         set.filter_map(|it| it.file.take_if(|it| *it == file)).count()
     }

@@ -3,7 +3,7 @@
 //! Not here: what a kernel itself does wrong ([`Verdict`](crate::verdict::Verdict)).
 
 use super::BootError;
-use super::v3::said;
+use super::v3::event_log;
 use core::fmt;
 use passim_model::{Abort, Endpoint};
 
@@ -126,8 +126,8 @@ impl fmt::Display for Finding {
                 write!(f, "translation operation: fault, PAR {par:#x}, bank {bank}")
             }
             Self::Event { ref words, fields, device } => {
-                said::raw(words, f)?;
-                if fields { said::fields(words, device, f) } else { Ok(()) }
+                event_log::raw(words, f)?;
+                if fields { event_log::fields(words, device, f) } else { Ok(()) }
             }
             Self::LeftOut(device, error) => write!(f, "{device} is left out: {error}"),
             Self::ContextFault { bank, status, address, syndrome, stream } => {

@@ -11,13 +11,13 @@ const GICR: u64 = 0x080a_0000;
 
 /// A controller with one interrupt that records writes to its CPU interface.
 #[derive(Default)]
-struct Told {
+struct Recorder {
     memory: Memory,
     waiting: Option<u64>,
     said: Vec<(&'static str, u64)>,
 }
 
-impl Host for Told {
+impl Host for Recorder {
     fn memory(&self) -> &Memory {
         &self.memory
     }
@@ -79,7 +79,7 @@ fn said(gic: GicFacts, in_el2: bool, intid: u64) -> [Vec<(&'static str, u64)>; 3
         smmus: Vec::new(),
         doorbells_per_cpu: Vec::new(),
     };
-    let mut host = Told::default();
+    let mut host = Recorder::default();
     let chip = Chip::boot(&facts, GicV3Priority::A0, 1, &mut host).unwrap();
     let boot = std::mem::take(&mut host.said);
     host.waiting = Some(intid);

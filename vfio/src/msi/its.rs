@@ -27,7 +27,7 @@ mod table;
 mod tests;
 mod wire;
 
-use super::lpi::{Lpis, MOST_BITS, numbered, told};
+use super::lpi::{Lpis, MOST_BITS, numbered, propbaser_bits};
 use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
@@ -117,7 +117,7 @@ impl Its {
             let bits = numbered(policy.lpi_bits, bits);
             self.lpis = Lpis::new(self.ranges, bits, num_lpis(distributor, host));
         }
-        let bits = told(policy.lpi_bits, bits.unwrap_or(MOST_BITS));
+        let bits = propbaser_bits(policy.lpi_bits, bits.unwrap_or(MOST_BITS));
         if any && self.boot_cpus((first, bits), cpus, policy, frames, host).is_none() {
             tracing::warn!(target: event::REGISTER, %first, "no lpis");
             self.all.iter_mut().for_each(|one| one.node = None);

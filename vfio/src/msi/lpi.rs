@@ -15,7 +15,7 @@ const ALL_BITS: u32 = 24;
 
 /// INTID bits written to redistributors, where the distributor has `bits`.
 // 4.11 its_cpu_init_lpis: LPI_NRBITS, which is a constant; 6.12 lpi_id_bits.
-pub(super) fn told(choice: LpiBits, bits: u32) -> u32 {
+pub(super) fn propbaser_bits(choice: LpiBits, bits: u32) -> u32 {
     match choice {
         LpiBits::Sixteen => MOST_BITS,
         LpiBits::Implemented => bits.min(MOST_BITS),

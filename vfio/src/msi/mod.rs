@@ -13,9 +13,9 @@
 //! | `compose` | which message does a device send, and what if its interrupt moves? |
 //! | `registers` | how is the device programmed? |
 //! | `enabling` | how are messages enabled, and where can another device intervene? |
-//! | `another` | how is one vector added? |
+//! | `dynamic_msix` | how is one vector added? |
 //! | `enable` | how are messages disabled, how does a vector get its handler? |
-//! | `held` | which messages do the kernel's own drivers hold? |
+//! | `driver_vectors` | which messages do the kernel's own drivers hold? |
 //! | [`safety`] | can a device raise others' interrupts? |
 //! | [`view`] | how are vectors inspected? |
 //! | [`rules`] | which check refused? |
@@ -24,14 +24,14 @@
 //! allocates vectors.
 
 mod alloc;
-mod another;
 mod compose;
 pub mod controller;
 mod doorbells;
+mod driver_vectors;
+mod dynamic_msix;
 mod enable;
 mod enabling;
 pub mod flags;
-mod held;
 mod its;
 mod lpi;
 pub mod message;

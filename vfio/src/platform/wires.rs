@@ -248,7 +248,7 @@ impl Kernel {
 
     /// Masks or unmasks the wires for which `file` is the eventfd to do so. Returns whether there
     /// are any.
-    pub(crate) fn wires_told(&mut self, file: FileId, host: &mut impl Host) -> bool {
+    pub(crate) fn mask_wires_by(&mut self, file: FileId, host: &mut impl Host) -> bool {
         let mut told = Vec::new();
         for (&number, device) in &self.platforms.open {
             for (wire, index) in device.wires.iter().zip(0u32..) {
@@ -264,7 +264,7 @@ impl Kernel {
     }
 
     /// Stops masking and unmasking wires by `file`. Returns how many places held it.
-    pub(crate) fn wires_hung_up(&mut self, file: FileId) -> usize {
+    pub(crate) fn hang_up_wires(&mut self, file: FileId) -> usize {
         let wires = self.platforms.open.values_mut().flat_map(|device| &mut device.wires);
         let places = wires.flat_map(|wire| [&mut wire.mask, &mut wire.unmask]);
         places.filter_map(|place| place.take_if(|it| *it == file)).count()

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `wire` | where are the fields, under Linux's names? |
 //! | `probe` | what can this SMMU do? |
-//! | `makers` | which SMMUs need special treatment? |
+//! | `quirks` | which SMMUs need special treatment? |
 //! | `reset` | how is it brought up? |
 //! | `streams` | which stream mapping entries has a device? |
 //! | `attach` | which bank do they send it to? |
@@ -27,8 +27,8 @@ mod attach;
 mod bank;
 mod domain;
 mod faults;
-mod makers;
 mod probe;
+mod quirks;
 mod reset;
 mod streams;
 #[cfg(test)]
@@ -47,9 +47,9 @@ use crate::policy::{
     BeyondInput, Smmu1Contexts, Smmu2Asids, Smmu2BypassEntries, Smmu2Entries, Smmu2Faults,
     Smmu2Messages, Smmu2WideLoads, Stage1Attributes,
 };
-use makers::Workarounds;
 use passim_model::{PageSize, StreamId};
 use probe::Features;
+use quirks::Workarounds;
 use streams::StreamMap;
 
 /// One SMMUv2 and its driver's state.

@@ -2,7 +2,7 @@
 //!
 //! Not here: bring-up (`reset`). The only stores here probe which bits a register implements.
 
-use super::makers::Workarounds;
+use super::quirks::Workarounds;
 use super::tlbi::Tagged;
 use super::wire::{Id0, Id1, Id2, Id7, Smr, gr0};
 use crate::iommu::BootError;

@@ -6,8 +6,8 @@
 use super::SmmuV2;
 use super::domain::shape;
 use super::faults::FAULTS;
-use super::makers::Workarounds;
 use super::probe::{Features, probe};
+use super::quirks::Workarounds;
 use super::streams::StreamMap;
 use super::wire::{
     Acr, CB_ACTLR_CPRE, CBAR_TYPE_S1_TRANS_S2_BYPASS, Cbar, Cr0, S2CR_TYPE_BYPASS, S2cr, cb, gr0,

@@ -15,7 +15,7 @@
 //! | `tlbi`, `command` | how are commands spelled? |
 //! | `queue`, `events` | how do commands reach the SMMU, and events the kernel? |
 //! | `stalls` | what happens to stalled transactions? |
-//! | `said` | what does the driver log of an event? |
+//! | `event_log` | what does the driver log of an event? |
 //! | `work` | which act comes next? |
 //!
 //! It writes what Linux writes, where and in the order Linux does, and knows the SMMU only through
@@ -29,12 +29,12 @@ mod attach;
 mod command;
 mod domain;
 mod entry;
+pub(super) mod event_log;
 mod events;
 mod ids;
 mod probe;
 mod queue;
 mod reset;
-pub(super) mod said;
 mod stalls;
 mod streams;
 mod tlbi;

@@ -1,11 +1,11 @@
 //! The fast path: stage 1 through TTB0, as most streams are configured.
 //!
-//! The decoded configuration of recent streams is cached here ([`Known`]), so that a TLB hit needs
+//! The decoded configuration of recent streams is cached here ([`CachedStream`]), so that a TLB hit needs
 //! no STE and no CD lookup. It stays valid until an entry enters or leaves a configuration cache,
 //! or a register is stored to.
 //!
 //! Without stage 2 and without hardware updates of descriptors, a miss has a fast path too
-//! ([`Plain`]): most leaves of a stream differ only in their address, so the decoded attributes of
+//! ([`LeafTemplate`]): most leaves of a stream differ only in their address, so the decoded attributes of
 //! the last leaf are reused. The fast path either answers, and caches the answer as the general
 //! path would, or changes nothing and leaves the transaction to the general path; every fault takes
 //! that.
@@ -52,7 +52,7 @@ const NEVER: u64 = 0;
 
 /// A stream whose configuration is at hand. See the [module](self).
 #[derive(Clone, Copy)]
-pub(crate) struct Known {
+pub(crate) struct CachedStream {
     /// What [`SmmuV3::at_hand`] was when the lane was found.
     at_hand: u64,
     stream: StreamId,
@@ -66,7 +66,7 @@ pub(crate) struct Known {
     global: SpaceId,
 }
 
-impl Known {
+impl CachedStream {
     /// A stream that was never learnt.
     const NONE: Self = Self {
         at_hand: NEVER,
@@ -149,7 +149,7 @@ impl Kind {
 
 /// What misses of a stream need. See the [module](self).
 #[derive(Clone)]
-struct Plain {
+struct LeafTemplate {
     stage1: Stage1,
     walk: Config,
     /// The kinds last met: of leaves that may be written, and of those that may not.
@@ -157,7 +157,7 @@ struct Plain {
     shortcuts: Shortcuts,
 }
 
-impl Plain {
+impl LeafTemplate {
     /// What misses of a stream need, if their way is plain.
     fn of(regime: &Regime<'_>) -> Option<Self> {
         let (Some(stage1), None) = (regime.stage1, regime.stage2) else {
@@ -186,7 +186,7 @@ impl Plain {
     #[inline(never)]
     fn answer(
         &mut self,
-        known: &Known,
+        known: &CachedStream,
         memory: &mut Memory,
         tlb: &mut Tlb,
         txn: &Transaction,
@@ -236,14 +236,14 @@ fn answer(page: &Packed, input: u64, access: Access, path: Path) -> Translated {
 /// The streams at hand, by the low bits of their StreamID. See the [module](self).
 #[derive(Clone)]
 pub(crate) struct Streams {
-    known: [Known; STREAMS],
-    plain: [Option<Box<Plain>>; STREAMS],
+    known: [CachedStream; STREAMS],
+    plain: [Option<Box<LeafTemplate>>; STREAMS],
 }
 
 impl Streams {
     /// Nothing is known.
     pub(crate) fn new() -> Self {
-        Self { known: [Known::NONE; STREAMS], plain: [const { None }; STREAMS] }
+        Self { known: [CachedStream::NONE; STREAMS], plain: [const { None }; STREAMS] }
     }
 
     #[inline(always)]
@@ -266,13 +266,13 @@ impl Streams {
         if old.epoch == epoch && old.stream == txn.requester.stream {
             return;
         }
-        let Some(known) = Known::of(epoch, txn, regime, overrides, caching) else {
+        let Some(known) = CachedStream::of(epoch, txn, regime, overrides, caching) else {
             return;
         };
         self.known[at] = known;
         if !self.plain[at].as_ref().is_some_and(|plain| plain.is_of(regime)) {
             // A walk that may start half-way down is not plain.
-            let plain = Plain::of(regime).filter(|_| !caching.keeps_tables);
+            let plain = LeafTemplate::of(regime).filter(|_| !caching.keeps_tables);
             self.plain[at] = plain.map(Box::new);
         }
     }
@@ -300,14 +300,14 @@ impl SmmuV3 {
 
     /// The stream of a transaction, if it is at hand.
     #[inline(always)]
-    fn stream_at_hand(&self, txn: &Transaction) -> Option<&Known> {
+    fn cached_stream(&self, txn: &Transaction) -> Option<&CachedStream> {
         let known = &self.streams.known[Streams::place(txn)];
         (known.at_hand == self.at_hand() && known.serves(txn)).then_some(known)
     }
 
     /// The page in the TLB that permits an access of a stream at hand.
     #[inline(always)]
-    fn page_at_hand(&self, known: &Known, txn: &Transaction) -> Option<&Packed> {
+    fn cached_page(&self, known: &CachedStream, txn: &Transaction) -> Option<&Packed> {
         let input = txn.iova.get();
         let page = self.tlb.place(&known.lane, input)?.page(&known.lane, input)?;
         page.permits(txn.access).then_some(page)
@@ -315,16 +315,16 @@ impl SmmuV3 {
 
     /// Translates a transaction, by a glance at the TLB if it can be.
     #[inline(always)]
-    pub(crate) fn at_a_glance(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
-        let Some(known) = self.stream_at_hand(txn) else {
+    pub(crate) fn translate_fast(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
+        let Some(known) = self.cached_stream(txn) else {
             return self.translate_missed(memory, txn);
         };
-        if let Some(page) = self.page_at_hand(known, txn) {
+        if let Some(page) = self.cached_page(known, txn) {
             let answer = answer(page, txn.iova.get(), txn.access, Path::Hit);
             self.glances += 1;
             return Outcome::Translated(answer);
         }
-        self.translate_shortly(memory, txn)
+        self.translate_miss_fast(memory, txn)
     }
 
     /// Where a transaction goes on to, if a glance at the TLB tells and nothing waits to be done
@@ -335,7 +335,7 @@ impl SmmuV3 {
         if self.has_effects() {
             return None;
         }
-        let page = self.page_at_hand(self.stream_at_hand(txn)?, txn)?;
+        let page = self.cached_page(self.cached_stream(txn)?, txn)?;
         let pa = PhysAddr::new(page.translate(txn.iova.get()));
         self.glances += 1;
         Some(pa)
@@ -343,7 +343,7 @@ impl SmmuV3 {
 
     /// What becomes of a transaction of a stream at hand that the TLB does not answer at a glance.
     #[inline(never)]
-    fn translate_shortly(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
+    fn translate_miss_fast(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
         let at = Streams::place(txn);
         let known = &self.streams.known[at];
         let input = txn.iova.get();
@@ -367,15 +367,15 @@ impl SmmuV3 {
         self.counters.transactions += 1;
         if let Some(answer) = self.front.answer(self.epoch(), txn) {
             self.counters.tlb_hits += 1;
-            self.bring_to_hand(txn);
+            self.refresh_stream(txn);
             return Outcome::Translated(answer);
         }
-        self.translate_plainly(memory, txn)
+        self.translate_by_template(memory, txn)
     }
 
     /// Has the stream of a transaction at hand for the next, if it was learnt.
     #[inline]
-    fn bring_to_hand(&mut self, txn: &Transaction) {
+    fn refresh_stream(&mut self, txn: &Transaction) {
         let (epoch, at_hand) = (self.setting_epoch(), self.at_hand());
         let known = &mut self.streams.known[Streams::place(txn)];
         if known.epoch == epoch
@@ -388,17 +388,17 @@ impl SmmuV3 {
         }
     }
 
-    fn translate_plainly(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
-        self.bring_to_hand(txn);
+    fn translate_by_template(&mut self, memory: &mut Memory, txn: &Transaction) -> Outcome {
+        self.refresh_stream(txn);
         let (epoch, at) = (self.setting_epoch(), Streams::place(txn));
         let known = &self.streams.known[at];
         if known.epoch != epoch || !known.serves(txn) {
-            return self.translate_behind(memory, txn, None);
+            return self.translate_slow(memory, txn, None);
         }
         let plain = self.streams.plain[at].as_mut();
         let Some(answer) = plain.and_then(|plain| plain.answer(known, memory, &mut self.tlb, txn))
         else {
-            return self.translate_behind(memory, txn, None);
+            return self.translate_slow(memory, txn, None);
         };
         match answer.path {
             Path::Walk => {

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 /// Eventfds that the kernel waits on, and pending signals.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct EventfdWaits {
     /// Eventfds on which the kernel has ever waited, even if it no longer does.
     awaited: BTreeSet<FileId>,
     /// Eventfds that the kernel has signalled, in order, whose effects are pending.
@@ -24,7 +24,7 @@ impl Kernel {
     /// then acts at once, and the counter stays as it is.
     // 6.12 virqfd.c, vfio_virqfd_enable.
     pub(crate) fn wait_for(&mut self, file: FileId) -> bool {
-        self.told.awaited.insert(file);
+        self.eventfd_waits.awaited.insert(file);
         self.is_signalled(file)
     }
 
@@ -40,18 +40,20 @@ impl Kernel {
     /// Takes the kernel off those of `files` that no process has a descriptor of any more.
     // 6.12 virqfd.c, virqfd_wakeup: EPOLLHUP, from eventfd_release.
     pub(crate) fn hang_up(&mut self, files: &[FileId]) {
-        for &file in
-            files.iter().filter(|file| self.told.awaited.contains(*file)).collect::<Vec<_>>()
+        for &file in files
+            .iter()
+            .filter(|file| self.eventfd_waits.awaited.contains(*file))
+            .collect::<Vec<_>>()
         {
             if self.processes.has_file(file) {
                 continue;
             }
             let held =
-                self.wires_hung_up(file) + self.pins_hung_up(file) + self.writes_hung_up(file);
+                self.hang_up_wires(file) + self.hang_up_pins(file) + self.hang_up_registers(file);
             for _ in 0..held {
                 self.stop_waiting(file);
             }
-            self.told.awaited.remove(&file);
+            self.eventfd_waits.awaited.remove(&file);
         }
     }
 
@@ -61,8 +63,8 @@ impl Kernel {
         if let Some(FileKind::EventFd(count)) = self.files.kind_mut(file) {
             *count = count.saturating_add(1);
         }
-        if self.told.awaited.contains(&file) {
-            self.told.signalled.push(file);
+        if self.eventfd_waits.awaited.contains(&file) {
+            self.eventfd_waits.signalled.push(file);
         }
     }
 
@@ -76,25 +78,25 @@ impl Kernel {
     // 6.12 virqfd.c, virqfd_wakeup: runs at every signal, from any source.
     pub(crate) fn follow_up(&mut self, host: &mut impl Host) {
         let mut seen = BTreeSet::new();
-        while !self.told.signalled.is_empty() {
-            let signalled = core::mem::take(&mut self.told.signalled);
+        while !self.eventfd_waits.signalled.is_empty() {
+            let signalled = core::mem::take(&mut self.eventfd_waits.signalled);
             for &file in signalled.iter().filter(|file| !seen.contains(*file)) {
-                self.told_by(file, host);
+                self.eventfd_signalled(file, host);
             }
             seen.extend(signalled);
         }
     }
 
     /// Carries out the effects of an eventfd's signal, and resets its counter.
-    pub(crate) fn told_by(&mut self, file: FileId, host: &mut impl Host) {
-        if !self.told.awaited.contains(&file) {
+    pub(crate) fn eventfd_signalled(&mut self, file: FileId, host: &mut impl Host) {
+        if !self.eventfd_waits.awaited.contains(&file) {
             return;
         }
-        let heard = self.wires_told(file, host) | self.pins_told(file, host);
-        if heard | self.writes_told(file, host) {
+        let heard = self.mask_wires_by(file, host) | self.unmask_pins_by(file, host);
+        if heard | self.write_registers_by(file, host) {
             self.take_counter(file);
         } else {
-            self.told.awaited.remove(&file);
+            self.eventfd_waits.awaited.remove(&file);
         }
     }
 }
