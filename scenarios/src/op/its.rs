@@ -200,8 +200,7 @@ operations! {
     }
     /// Saves the GIC, and builds another one from the saved state and memory.
     Migrate = "migrate" {
-        /// The preset of the other, whose tables are rewritten as it lays them out; the same
-        /// without it.
+        /// The preset of the other, in whose layout the tables are rewritten; the same without it.
         opt to: Text = "to",
         /// Memory that no software uses, for tables that are too small for larger entries.
         opt scratch: PhysAddr = "scratch",
