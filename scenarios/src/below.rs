@@ -8,8 +8,8 @@ use crate::input_error::InputError;
 /// Deepest nesting of folders searched.
 const MAX_DEPTH: usize = 32;
 
-/// The files below `folder` that `takes` takes, in the order of their names; folders that `enters`
-/// refuses are left out with all that is below them.
+/// The files below `folder` that `takes` accepts, sorted by path; folders that `enters` refuses are
+/// skipped with everything below them.
 ///
 /// # Errors
 /// A folder that cannot be read.
@@ -25,7 +25,7 @@ pub(crate) fn files(
         for entry in fs::read_dir(&folder).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let path = entry.path();
-            // A link to a folder is not followed, so the search cannot turn in a circle.
+            // A link to a folder is not followed, so the search cannot loop.
             if entry.file_type().map_err(unreadable)?.is_dir() {
                 if depth < MAX_DEPTH && enters(&path) {
                     folders.push((path, depth + 1));

@@ -1,8 +1,8 @@
-//! Which kernel: a profile, and single choices of its policy set otherwise.
+//! The kernel of a run: a profile, and single choices of its policy that are overridden.
 //!
-//! Four may say so, each over the ones before: the profile, the machine file's `[policy]`, `set=`
-//! of a scenario's `machine` line, and the command line. Not here: what a choice means, which is
-//! [`passim_vfio::policy`].
+//! Four sources decide, each overriding those before it: the profile, the machine file's
+//! `[policy]`, `set=` of a scenario's `machine` line, and the command line. Not here: the meaning
+//! of a choice, which is [`passim_vfio::policy`].
 
 use std::path::Path;
 
@@ -13,25 +13,25 @@ use crate::input_error::{InputError, InputKind, nearest};
 use crate::machine::GicBuilt;
 use crate::system::Lost;
 
-/// What a caller chose over what a scenario or a recording says.
+/// The caller's overrides of what a scenario or a recording specifies.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Chosen {
     /// The profile of every machine.
     pub profile: Option<Profile>,
-    /// Single choices of every machine, as if the profile had them: what a machine file or a
-    /// scenario sets is set over them.
+    /// Single choices of every machine, as if the profile had these values: a machine file or a
+    /// scenario overrides them.
     pub under: Vec<(String, String)>,
-    /// Single choices of every machine, over all others.
+    /// Single choices of every machine, which override all others.
     pub set: Vec<(String, String)>,
-    /// What every GICv3 chooses where the architecture leaves a choice.
+    /// The choices of every GICv3 where the architecture leaves them open.
     pub gic: Option<Preset>,
-    /// How every GICv3 is built, over what its machine or scenario says.
+    /// How every GICv3 is built, overriding its machine or scenario.
     pub built: GicBuilt,
-    /// A command that an ITS of every machine does not see.
+    /// A command that one ITS of every machine does not receive.
     pub lost: Option<Lost>,
 }
 
-/// The preset of a GICv3 that a name and a seed stand for; `None` if neither is given.
+/// The preset of a GICv3 with this name and seed; `None` if neither is given.
 ///
 /// # Errors
 /// No preset has this name, or the preset draws nothing from a seed.
@@ -60,8 +60,8 @@ pub fn preset(name: Option<&str>, seed: Option<u64>) -> Result<Option<Preset>, N
 }
 
 impl Chosen {
-    /// The policy of a machine with this profile, which sets choices itself (`machine`) and has
-    /// others set by its scenario (`own`).
+    /// The policy of a machine of this profile, with the choices that the machine file (`machine`),
+    /// its scenario (`own`) and the caller override.
     ///
     /// # Errors
     /// A choice or a value that does not exist.
@@ -80,7 +80,7 @@ impl Chosen {
     }
 }
 
-/// Choices that exist, each with a value it takes.
+/// Choices that exist, each with a valid value.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Overrides(Vec<(&'static str, &'static str)>);
 
@@ -101,7 +101,7 @@ impl Overrides {
         Ok(())
     }
 
-    /// Sets them.
+    /// Sets these choices in `policy`.
     ///
     /// # Panics
     /// Never: only choices and values that exist were added.
@@ -117,7 +117,7 @@ impl Overrides {
 pub struct NoSuch {
     /// What is wrong.
     pub message: String,
-    /// What was meant, or what there is.
+    /// The nearest valid name, or all valid ones.
     pub hint: String,
     /// Whether the choice exists and only the value does not.
     pub is_value: bool,
@@ -153,7 +153,7 @@ impl From<OverrideError> for NoSuch {
     }
 }
 
-/// The error where such a choice was named on the command line.
+/// A choice named on the command line that does not exist.
 impl From<NoSuch> for InputError {
     fn from(error: NoSuch) -> Self {
         Self::in_file(InputKind::Argument, Path::new("--set"), error.message).with_hint(error.hint)
@@ -163,7 +163,7 @@ impl From<NoSuch> for InputError {
 /// Sets single choices of a policy.
 ///
 /// # Errors
-/// A choice or a value that does not exist; those before it are set then.
+/// A choice or a value that does not exist; the choices before it are set nevertheless.
 pub fn set_choices(policy: &mut Policy, set: &[(String, String)]) -> Result<(), NoSuch> {
     set.iter().try_for_each(|(name, value)| policy.set(name, value).map_err(NoSuch::from))
 }
@@ -171,7 +171,7 @@ pub fn set_choices(policy: &mut Policy, set: &[(String, String)]) -> Result<(), 
 /// The profile of this name.
 ///
 /// # Errors
-/// There is none.
+/// No profile has this name.
 pub fn profile_named(name: &str) -> Result<Profile, InputError> {
     name.parse().map_err(|error: passim_vfio::policy::UnknownProfile| {
         InputError::in_file(InputKind::Argument, Path::new(name), error.to_string())
@@ -179,7 +179,7 @@ pub fn profile_named(name: &str) -> Result<Profile, InputError> {
     })
 }
 
-/// What to do about a profile that does not exist.
+/// The hint for a profile that does not exist.
 pub fn meant_profile(name: &str) -> String {
     let known: Vec<_> = Profile::ALL.iter().map(|profile| profile.name()).collect();
     nearest(name, &known).map_or_else(

@@ -1,9 +1,9 @@
-//! Tables of the documentation that follow from what the program knows or does: capabilities,
-//! choices, rules, patches, commands that a driver needs.
+//! Generated tables of the documentation: capabilities, choices, rules, patches, and the commands
+//! that a driver needs.
 //!
-//! A file is either generated whole, or holds generated parts between marks of its own; what people
-//! wrote around those stays. `passim docs --write` writes them, and a test fails when they are not
-//! what it would write.
+//! A file is either generated whole, or contains generated parts between marks; the text around the
+//! marks is written by hand and stays. `passim docs --write` writes the files, and a test fails
+//! when they differ from what it would write.
 //!
 //! | room | question it answers |
 //! | --- | --- |
@@ -30,18 +30,18 @@ use crate::input_error::{InputError, InputKind};
 /// A file of the documentation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Page {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// What it should hold.
+    /// The text it should contain.
     pub text: String,
-    /// Whether it holds that.
+    /// Whether the file contains that text.
     pub is_current: bool,
 }
 
-/// The generated pages of the documentation in `folder`, which lies at the root of the project.
+/// The generated pages of the documentation in `folder`, a folder at the root of the project.
 ///
 /// # Errors
-/// A page with marks that cannot be read, or whose marks do not fit.
+/// A page that cannot be read, or whose marks are missing.
 pub fn pages(folder: &Path) -> Result<Vec<Page>, InputError> {
     let root = folder.parent().unwrap_or(Path::new(""));
     let choices = choice_files(&root.join("scenarios/files/choices"));
@@ -68,7 +68,7 @@ pub fn pages(folder: &Path) -> Result<Vec<Page>, InputError> {
     Ok(pages)
 }
 
-/// A page that people wrote around tables.
+/// A page with hand-written text around generated tables.
 fn marked(path: PathBuf, tables: &[(&str, String)]) -> Result<Page, InputError> {
     let now = fs::read_to_string(&path).map_err(|error| InputError::unreadable(&path, &error))?;
     let text = between_marks(&now, tables).ok_or_else(|| {
@@ -88,11 +88,11 @@ fn choice_files(folder: &Path) -> BTreeSet<String> {
     names.collect()
 }
 
-/// What the marks of a table look like.
+/// The marks around a table.
 const BEGIN: &str = "<!-- generated: ";
 const END: &str = "<!-- end -->";
 
-/// `text` with what stands between the marks of each table replaced; `None` if a mark is missing.
+/// `text` with the text between the marks of each table replaced; `None` if a mark is missing.
 fn between_marks(text: &str, tables: &[(&str, String)]) -> Option<String> {
     let mut text = text.to_owned();
     for (name, table) in tables {
@@ -115,7 +115,7 @@ fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     text
 }
 
-/// The first line of a page that nobody writes by hand.
+/// The first line of a page that is generated whole.
 const NOTICE: &str = "<!-- Written by `passim docs --write`. -->\n";
 
 #[cfg(test)]

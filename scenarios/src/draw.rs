@@ -1,15 +1,15 @@
-//! Pictures of what stands where: one page, or one picture, that needs no other file and no
+//! Drawings of a machine's state: one page, or one picture, that needs no other file and no
 //! network.
 //!
-//! A page shows the lines of a scenario with what happened, and the machine as it stands after
-//! them: devices, groups and what their accesses pass; each container's device addresses, beside
-//! the memory they lead to; where messages go; and one access, from the stream table to its end.
-//! Nothing is judged here: every word comes from where the text commands take it.
+//! A page shows the lines of a scenario with their outcomes, and the machine's state after them:
+//! devices, groups and the SMMUs they pass; each container's device addresses, beside the memory
+//! they map to; where messages go; and one access, from the stream table to its end. All text comes
+//! from the same code as that of the text commands.
 //!
 //! | room | question it answers |
 //! | --- | --- |
 //! | `page` | how do figures become a page? |
-//! | `figure` | what is drawn with? |
+//! | `figure` | which elements are pictures drawn with? |
 //! | `board` | which devices are behind which SMMU, in which group? |
 //! | `segments` | what does each part of an address space belong to? |
 //! | `space` | how is an address space drawn? |
@@ -38,7 +38,7 @@ use crate::system;
 use messages::Translations;
 use page::{Line, Page};
 
-/// What a drawing is written as.
+/// The format of a drawing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
     /// A page: the figures, and beside them the scenario's lines.
@@ -47,7 +47,7 @@ pub enum Form {
     Svg,
 }
 
-/// An access to draw: who makes it, where, and what it is.
+/// An access to draw.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Asked {
     /// The device.
@@ -56,18 +56,18 @@ pub struct Asked {
     pub substream: Option<SubstreamId>,
     /// Its address.
     pub iova: Iova,
-    /// What it is.
+    /// The kind of access.
     pub access: Access,
 }
 
-/// A page about a machine that nothing runs on.
+/// A page about a machine without a kernel.
 pub fn machine(machine: &Machine, form: Form) -> String {
     let mut page = Page::new(&machine.name);
     page.figure("The machine", board::figure(machine, None));
     page.finish(form)
 }
 
-/// A page about one translation: of a dump, or wherever else it was explained.
+/// A page about one translation, of a dump or elsewhere.
 pub fn translation(
     title: &str,
     asked: &Transaction,
@@ -79,13 +79,14 @@ pub fn translation(
     page.finish(form)
 }
 
-/// A page about a scenario as it stands after `line` (or the operation above it, if what happened
-/// is there), or after the last line. An access that is asked for is drawn as it would go then;
-/// without one, that of the last operation, if it is a device's, as it went.
+/// A page about a scenario in its state after `line` (or the operation above it, if `line` is part
+/// of an outcome), or after the last line. A requested access is drawn as the machine then
+/// translates it; without one, the access of the last operation, if it is a device's, as it was
+/// translated.
 ///
 /// # Errors
-/// A scenario that cannot be run to the line, or an access of a device that is not there or passes
-/// no SMMU.
+/// A scenario that cannot be run to the line, or an access of a device that does not exist or
+/// passes no SMMU.
 pub fn scenario(
     script: &Script,
     line: Option<u64>,
@@ -156,7 +157,7 @@ fn explained(runner: &Runner, asked: &Asked) -> Result<Explained, crate::run::Un
     runner.explain_access(device, *substream, *iova, *access)
 }
 
-/// The access an operation makes, if it is a device's.
+/// The access of an operation, if it is a device's.
 fn access_of(op: &Op, around: Option<&Surroundings>) -> Option<Asked> {
     let asked = |device: &DeviceName, iova, access| Asked {
         device: device.clone(),

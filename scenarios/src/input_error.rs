@@ -1,7 +1,12 @@
-//! One error for every file that cannot be used: where it is wrong, what is wrong, what to do.
+//! Errors about input files: the place, the mistake, and the remedy.
 //!
-//! Recordings, machine files and scenarios all fail through [`InputError`]. It is not for what the
-//! model answers: an architectural fault is a value, a kernel's refusal is a `Refusal`.
+//! Recordings, machine files and scenarios all fail with [`InputError`]. It does not describe what
+//! the model answers: an architectural fault is a value, a kernel's refusal is a `Refusal`.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `render` | how is an error drawn with its source line? |
+//! | `source` | how is a text file read, and where in it is an error? |
 
 mod render;
 mod source;
@@ -17,7 +22,8 @@ use serde::Serialize;
 pub(crate) use source::not_utf8;
 pub use source::{MAX_TEXT_BYTES, SourceText, is_standard_input};
 
-/// Whether rendered text carries ANSI colours. The caller knows its terminal; a room does not.
+/// Whether rendered text carries ANSI colours. Only the caller knows whether it writes to a
+/// terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Colour {
     /// Characters only.
@@ -26,32 +32,32 @@ pub enum Colour {
     Ansi,
 }
 
-/// What kind of input was refused.
+/// The kind of input that was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputKind {
-    /// The operating system did not deliver the file.
+    /// The operating system could not read the file.
     Unreadable,
-    /// The operating system did not take what was to be written.
+    /// The operating system could not write the file.
     Unwritable,
     /// Larger than the limit for its kind of file.
     TooLarge,
-    /// Not UTF-8 where text is expected.
+    /// Text that is not UTF-8.
     Encoding,
-    /// Not the zstd stream its name promises.
+    /// Not a zstd stream, although its name says so.
     Compression,
-    /// Not JSON, or JSON of another shape than a recording's.
+    /// Not JSON, or JSON without the structure of a recording.
     Recording,
     /// Not TOML, or not a machine.
     Machine,
     /// Not a scenario.
     Scenario,
-    /// A name on the command line that nothing has.
+    /// A name on the command line that does not exist.
     Argument,
 }
 
 impl InputKind {
-    /// What to do where nothing better is known.
+    /// The default advice.
     fn advice(self) -> &'static str {
         match self {
             Self::Unreadable => "name a file or a folder that exists and may be read",
@@ -81,7 +87,7 @@ struct Report {
     hint: Cow<'static, str>,
 }
 
-/// Where in the file.
+/// A place in the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Place {
     /// 1-based.
@@ -98,7 +104,7 @@ struct Place {
 const EXCERPT_REACH: usize = 200;
 
 impl InputError {
-    /// A file the operating system did not deliver.
+    /// A file that the operating system could not read.
     pub fn unreadable(path: &Path, error: &io::Error) -> Self {
         Self::in_file(InputKind::Unreadable, path, format!("cannot read: {error}"))
     }
@@ -110,8 +116,8 @@ impl InputError {
         Self(Box::new(Report { kind, path, place: None, message, hint: kind.advice().into() }))
     }
 
-    /// An error in one line: `number` is 1-based, `span` a byte range of `text`, the line without
-    /// its line feed. A span that leaves the text is cut to it.
+    /// An error in one line: `number` is 1-based, `span` is a byte range of `text`, the line
+    /// without its line feed. A span is clipped to the text.
     pub fn in_line(
         kind: InputKind,
         path: &Path,
@@ -132,7 +138,7 @@ impl InputError {
         self
     }
 
-    /// What kind of input was refused.
+    /// The kind of input that was refused.
     pub fn kind(&self) -> InputKind {
         self.0.kind
     }
@@ -232,8 +238,8 @@ impl Place {
     }
 }
 
-/// The text with control characters spelt out: a message may quote a file, and a file may hold
-/// what a terminal would obey.
+/// The text with control characters escaped: a message may quote a file, whose control characters a
+/// terminal would obey.
 fn printable(text: String) -> String {
     if !text.contains(char::is_control) {
         return text;
@@ -242,10 +248,10 @@ fn printable(text: String) -> String {
     text.chars().map(spelt).collect()
 }
 
-/// How alike two words must be to be taken for a slip, from 0 to 1.
+/// How similar two words must be for one to count as a misspelling of the other, from 0 to 1.
 const ALIKE: f32 = 0.6;
 
-/// The one of `known` that `word` was probably meant to be.
+/// The one of `known` that `word` most resembles, if any is similar enough.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     similar::get_close_matches(word, known, 1, ALIKE).first().copied()
 }

@@ -1,7 +1,7 @@
-//! Numbers of the ioctls that have lines of their own, and their structures as bytes.
+//! Numbers of VFIO's ioctls, and the structures of those that recordings list as fields.
 //!
-//! Recorded ioctls bring their number and bytes along. Map and unmap lines do not: they name
-//! fields, and the replayer lays the structures out.
+//! Recorded ioctls carry their number and bytes. Map and unmap lines do not: they give fields, and
+//! the replayer lays out the structures.
 
 /// VFIO's ioctl type `;` in bits 15..8 and its base number 100: `linux/vfio.h`.
 const BASE: u32 = (b';' as u32) << 8 | 100;
@@ -32,8 +32,8 @@ pub(crate) const UNMAP_DMA: u32 = BASE + 14;
 /// VFIO_IOMMU_DIRTY_PAGES.
 pub(crate) const DIRTY_PAGES: u32 = BASE + 17;
 
-/// What a request is called in `linux/vfio.h`. Some numbers mean one thing to a container and
-/// another to a device.
+/// The name of a request in `linux/vfio.h`. Some numbers mean one thing to a container and another
+/// to a device.
 pub(crate) fn name(request: u64) -> Option<&'static str> {
     let number = u32::try_from(request).ok()?.checked_sub(BASE)?;
     Some(match number {
@@ -75,7 +75,7 @@ pub(crate) struct DmaMap {
 }
 
 impl DmaMap {
-    /// As the caller's memory holds it.
+    /// The structure as the caller's memory holds it.
     pub(crate) fn bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(32);
         bytes.extend(self.argsz.to_le_bytes());
@@ -97,7 +97,7 @@ pub(crate) struct DmaUnmap {
 }
 
 impl DmaUnmap {
-    /// As the caller's memory holds it.
+    /// The structure as the caller's memory holds it.
     pub(crate) fn bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(24);
         bytes.extend(self.argsz.to_le_bytes());
@@ -107,7 +107,7 @@ impl DmaUnmap {
         bytes
     }
 
-    /// What the call left in the caller's memory; `None` if it is too short.
+    /// The structure that the call left in the caller's memory; `None` if `bytes` is too short.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let word = |at| word(bytes, at);
         let long = |at| long(bytes, at);

@@ -6,18 +6,18 @@
 //! | [`system`] | how does it run, and what do devices reach? |
 //! | [`op`], [`script`] | what does a line of a scenario say? |
 //! | `below` | which files are in a folder? |
-//! | `ioctl` | which numbers and structures have ioctls with lines of their own? |
-//! | [`run`] | what happens when it is done? |
+//! | `ioctl` | which numbers and structures do VFIO's ioctls have? |
+//! | [`run`] | what does the line do? |
 //! | [`chosen`] | which kernel, with which choices? |
 //! | [`recording`] | what did a real kernel do? |
 //! | [`replay`] | does the model do the same? |
 //! | [`diff`] | what does another kernel answer, and why? |
 //! | [`explain`] | why was a request refused, and what would be accepted? |
-//! | [`rulebook`] | which calls ask for a rule, where, and in which recording? |
+//! | [`rulebook`] | which calls check a rule, where, and in which recording? |
 //! | [`walk`] | what do dumped tables translate to, and why? |
-//! | [`draw`] | what does it look like? |
-//! | [`docs`] | what does the documentation list? |
-//! | [`cli`] | how is all this asked for from a shell? |
+//! | [`draw`] | how is it drawn, as a page or a picture? |
+//! | [`docs`] | which pages of the documentation are generated? |
+//! | [`cli`] | which commands and arguments does the shell offer? |
 //! | [`input_error`] | what is wrong with a file, and where? |
 
 mod below;

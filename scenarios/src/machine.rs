@@ -1,18 +1,18 @@
-//! What a machine is made of: the facts a system is assembled from, and nothing that runs.
+//! The parts of a machine: the facts from which a system is assembled. Nothing runs here.
 //!
 //! A [`Machine`] is read from a TOML file ([`Machine::parse`]), is one of those built in
 //! ([`builtin()`]), or follows from the topology of a recording ([`Machine::from_topology`]).
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `file`, `quantity` | what does a machine file say? |
+//! | `file`, `quantity` | what does a machine file contain? |
 //! | `builtin` | which machines come with the program? |
-//! | `virt` | what is a machine that a recording was made on? |
-//! | `check` | what must hold of any of them? |
+//! | `virt` | which machine was a recording made on? |
+//! | `check` | what must hold of every machine? |
 //! | `ids`, `pins` | which StreamID, DeviceID and interrupt has a function? |
-//! | `hierarchy`, `groups`, `entries` | who is in one group with whom, and why? |
-//! | `capabilities` | what do the bytes of its configuration space say of a function? |
-//! | `built` | how is a GICv3 built, over its preset? |
+//! | `hierarchy`, `groups`, `entries` | which devices share a group, and why? |
+//! | `capabilities` | what does a function's configuration space contain? |
+//! | `built` | which hardware features of a GICv3 differ from its preset? |
 
 mod built;
 mod builtin;
@@ -47,17 +47,17 @@ pub(crate) use file::set_smmu_choice;
 pub use groups::GroupConflict;
 pub use hierarchy::{Isolation, NoHierarchy};
 
-/// Bytes of configuration space that a machine may spell out.
+/// Bytes of configuration space that a machine may list.
 pub const CONFIG_BYTES: usize = 256;
 
-/// A machine as it stands before anything runs.
+/// A machine before anything runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Machine {
     /// Its name.
     pub name: String,
-    /// The Linux profile it runs unless a scenario says otherwise.
+    /// The Linux profile it runs by default.
     pub profile: String,
-    /// Single choices of the policy, over the profile's.
+    /// Single choices of the policy that override the profile's.
     pub choices: Overrides,
     /// Number of CPUs, at least 1.
     pub cpus: u32,
@@ -65,18 +65,18 @@ pub struct Machine {
     pub in_el2: bool,
     /// The kernel's page: 4K, 16K or 64K.
     pub page_size: PageSize,
-    /// Whether user space may not map a BAR through sysfs that a driver has claimed.
+    /// Whether user space may not map a BAR through sysfs once a driver has claimed it.
     pub io_strict_devmem: bool,
     /// Where the configuration space of its PCI functions is mapped, 4 KiB each: ECAM.
     pub ecam: PhysAddr,
-    /// The device tree's `dma-coherent`, of the host bridge: the caches of CPUs see what PCI
-    /// functions do.
+    /// The device tree's `dma-coherent` of the host bridge: DMA of PCI functions is coherent with
+    /// the caches of CPUs.
     pub dma_coherent: bool,
     /// Parameters of `vfio_iommu_type1` at boot.
     pub parameters: Parameters,
-    /// Banks of RAM, ascending, apart from one another; at least one.
+    /// Banks of RAM, ascending, disjoint; at least one.
     pub ram: Vec<Span<PhysAddr>>,
-    /// What translates DMA.
+    /// The hardware that translates DMA.
     pub iommu: Iommu,
     /// The interrupt controller.
     pub gic: Gic,
@@ -84,23 +84,23 @@ pub struct Machine {
     pub functions: Vec<Function>,
     /// Platform devices, in the file's order.
     pub platforms: Vec<Platform>,
-    /// Where the pins INTA to INTD of a root bus lead, from its device 0 on; `None` where that is
-    /// not known.
+    /// The interrupts of the pins INTA to INTD of a root bus, for its device 0; `None` where they
+    /// are not known.
     pub intx: Option<[IntId; 4]>,
     /// Linux interrupt numbers in use at boot, ascending; a new vector gets the lowest free one.
     pub irqs_allocated: Vec<u32>,
-    /// What its file says of groups, where they follow from the rest.
+    /// The file's statements about groups, where groups follow from the rest of it.
     said: Option<groups::Said>,
 }
 
 /// Parameters of the module `vfio_iommu_type1`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Parameters {
-    /// Attach although MSIs are not checked against the device that sends them.
+    /// Whether to attach a group although MSIs are not checked against the device that sends them.
     pub allow_unsafe_interrupts: bool,
-    /// Pin and map page by page.
+    /// Whether to pin and map page by page.
     pub disable_hugepages: bool,
-    /// Most mappings a container may hold.
+    /// Most mappings a container may have.
     pub dma_entry_limit: u32,
 }
 
@@ -116,80 +116,80 @@ impl Default for Parameters {
     }
 }
 
-/// What translates DMA.
+/// The hardware that translates DMA.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Iommu {
-    /// A driver without hardware, for work on the type1 side alone.
+    /// A driver without hardware, for tests of type1 alone.
     Flat,
-    /// The same with the messages of an x86 machine.
+    /// The same, with the message range of an x86 machine.
     X86(X86),
     /// SMMUv3s, at least one; a [`Function::smmu`] is an index into them.
     SmmuV3(Vec<SmmuV3>),
     /// SMMUv2s or SMMUv1s, at least one; a [`Function::smmu`] is an index into them.
     SmmuV2(Vec<SmmuV2>),
-    /// SMMUv3s, at least one, and after them an IOMMU as on x86. No board has both; it shows what a
-    /// container makes of domains that do not want the same.
+    /// SMMUv3s, at least one, and after them an x86-like IOMMU. No real board has both; it shows
+    /// how a container combines domains with different requirements.
     Mixed(Vec<SmmuV3>, X86),
 }
 
-/// What an x86-like IOMMU makes of messages.
+/// How an x86-like IOMMU treats messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct X86 {
-    /// Where its register is.
+    /// The address of its register.
     pub base: PhysAddr,
-    /// Where hardware takes them from the bus.
+    /// The range in which hardware takes messages from the bus.
     pub messages: Span<Iova>,
-    /// Whether it remaps interrupts, so that senders are told apart.
+    /// Whether it remaps interrupts, and so distinguishes senders.
     pub remaps_interrupts: bool,
 }
 
 /// One SMMUv3.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SmmuV3 {
-    /// Where its register pages 0 and 1 begin.
+    /// The address of its register pages 0 and 1.
     pub base: PhysAddr,
     /// Its ID registers.
     pub ids: IdRegisters,
     /// Its wired interrupts.
     pub wired: SmmuWires,
-    /// What an ITS knows its own messages by; `None` where they reach none.
+    /// The DeviceID of its own messages; `None` where they reach no ITS.
     pub device_id: Option<DeviceId>,
-    /// How long what was cached is kept.
+    /// How long cached entries are retained.
     pub retention: Retention,
-    /// Which caches it has and how large, where they are sized.
+    /// Its caches and their sizes, where they are sized.
     pub caches: Caches,
-    /// What the architecture leaves open.
+    /// Its choices where the architecture leaves them open.
     pub choices: passim_smmu::Choices,
 }
 
 /// One SMMUv2 or SMMUv1.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SmmuV2 {
-    /// Where its registers begin.
+    /// The address of its registers.
     pub base: PhysAddr,
-    /// What it is built with.
+    /// Its hardware features.
     pub description: Description,
     /// When its TLB invalidations take effect.
     pub completion: Completion,
-    /// What does not do as the architecture says.
+    /// Where it deviates from the architecture.
     pub errata: Errata,
-    /// How large its TLB is.
+    /// The size of its TLB.
     pub tlb: Geometry,
-    /// How large its walk cache is; `None`: it has none.
+    /// The size of its walk cache; `None` without one.
     pub tables: Option<Geometry>,
-    /// What its driver takes it for.
+    /// The model that its driver takes it for.
     pub model: SmmuModel,
     /// The device tree's `calxeda,smmu-secure-config-access`.
     pub secure_config_access: bool,
-    /// The device tree's `dma-coherent`: its driver takes its walks to be coherent.
+    /// The device tree's `dma-coherent`: its driver assumes that its walks are coherent.
     pub dma_coherent: bool,
-    /// The device tree's `stream-match-mask`: bits of StreamIDs that its driver has every stream
-    /// match register ignore.
+    /// The device tree's `stream-match-mask`: StreamID bits that its driver masks in every stream
+    /// match register.
     pub stream_match_mask: u32,
     /// The interrupt of global faults; `None` where the wire is not connected.
     pub global_fault: Option<IntId>,
-    /// The interrupts of context faults: of an SMMUv2 bank n has the n-th, and the last serves
-    /// those that follow.
+    /// The interrupts of context faults: on an SMMUv2 bank n has the n-th, and the last serves all
+    /// further banks.
     pub context_faults: Vec<IntId>,
 }
 
@@ -198,7 +198,7 @@ pub struct SmmuV2 {
 pub struct SmmuWires {
     /// The event queue has become non-empty.
     pub event_queue: Option<IntId>,
-    /// The PRI queue wants attention.
+    /// The PRI queue has become non-empty, or has got the last request of a group.
     pub pri_queue: Option<IntId>,
     /// CMD_SYNC is complete.
     pub command_sync: Option<IntId>,
@@ -209,9 +209,9 @@ pub struct SmmuWires {
 /// The interrupt controller.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Gic {
-    /// GICv3 with an ITS: messages become LPIs, and the sender is known.
+    /// GICv3 with an ITS: messages become LPIs, and the ITS knows their sender.
     Its(GicIts),
-    /// GICv2 with GICv2m frames: messages become SPIs, and anyone may send them.
+    /// GICv2 with GICv2m frames: messages become SPIs, whoever sends them.
     V2m(GicV2m),
 }
 
@@ -226,9 +226,9 @@ pub struct GicIts {
     pub its: Vec<PhysAddr>,
     /// SPIs of the distributor, a multiple of 32 up to 992.
     pub spis: u32,
-    /// What it and its ITS choose where the architecture leaves a choice.
+    /// The choices of the GICv3 and its ITSs where the architecture leaves them open.
     pub preset: Preset,
-    /// What is built otherwise.
+    /// Hardware features that differ from the preset.
     pub built: GicBuilt,
 }
 
@@ -241,34 +241,34 @@ pub struct GicV2m {
     pub cpu_interface: PhysAddr,
     /// SPIs of the distributor, a multiple of 32 up to 992.
     pub spis: u32,
-    /// Whether it has Security Extensions: everything here then happens in the Non-secure state.
+    /// Whether it has Security Extensions: then every access here is Non-secure.
     pub security_extensions: bool,
     /// The frames, ascending by address; at least one.
     pub frames: Vec<V2mFrame>,
-    /// Doorbells in place of the only frame's, one for each CPU; none on any board that exists.
+    /// Doorbells in place of the only frame's, one for each CPU; no real board has them.
     pub doorbells_per_cpu: Vec<PhysAddr>,
 }
 
 /// A GICv2m frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct V2mFrame {
-    /// Where its 4 KiB of registers begin.
+    /// The address of its 4 KiB of registers.
     pub base: PhysAddr,
     /// The first SPI it can raise, as an INTID.
     pub first: IntId,
-    /// How many.
+    /// Number of SPIs.
     pub count: u32,
-    /// Whose it is, by which a message means an SPI.
+    /// How its variant encodes the SPI in a message.
     pub meaning: Meaning,
-    /// What firmware says in place of MSI_TYPER: the device tree's `arm,msi-base-spi`, which is an
-    /// INTID, and `arm,msi-num-spis`.
+    /// The device tree's `arm,msi-base-spi`, which is an INTID, and `arm,msi-num-spis`, which
+    /// replace MSI_TYPER.
     pub properties: Option<(IntId, u32)>,
 }
 
 /// A PCI function.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Function {
-    /// Where it is.
+    /// Its requester ID.
     pub rid: Rid,
     /// Vendor identifier.
     pub vendor: u16,
@@ -284,7 +284,7 @@ pub struct Function {
     pub bars: Vec<Bar>,
     /// Bytes of configuration space: 256 or 4096.
     pub config_size: u32,
-    /// Its first bytes while nobody has the device open; `None` leaves them to whoever builds it.
+    /// Its first bytes while no process has the device open; `None` lets the system generate them.
     pub config: Option<Box<[u8; CONFIG_BYTES]>>,
     /// Offset of the MSI capability in configuration space, in bytes.
     pub msi: Option<u8>,
@@ -296,38 +296,38 @@ pub struct Function {
     pub reset_method: Option<String>,
     /// Which SMMU its DMA passes, an index into [`Iommu::SmmuV3`]; `None` if it passes none.
     pub smmu: Option<usize>,
-    /// StreamIDs of its DMA: its own first, then those of bridges that answer for it.
+    /// StreamIDs of its DMA: its own first, then those of bridges that alias it.
     pub streams: Vec<StreamId>,
-    /// Which of them its transactions carry: its own, or that of the bridge nearest to the root
-    /// that answers for it.
+    /// The StreamID that its transactions carry: its own, or that of the bridge nearest to the root
+    /// that aliases it.
     pub stream: StreamId,
-    /// What an ITS knows its messages by.
+    /// The DeviceID of its messages.
     pub device_id: DeviceId,
-    /// Which ITS firmware names for its messages: an index into [`GicIts::its`].
+    /// The ITS of its messages according to firmware: an index into [`GicIts::its`].
     pub its: usize,
-    /// The same, and a DeviceID, for a kernel that goes by the last requester identifier under
-    /// which the function may send.
+    /// ITS and DeviceID for a kernel that maps the last requester ID under which the function may
+    /// send.
     pub last_alias: (usize, DeviceId),
     /// Reserved regions of its group.
     pub reserved: Vec<Reserved>,
     /// Message-signalled interrupts its driver holds at boot, ascending by interrupt number.
     pub held: Vec<HeldVector>,
-    /// What its isolation depends on besides its configuration space.
+    /// Facts that its isolation depends on besides its configuration space.
     pub isolation: Isolation,
-    /// Whether it has a cache of translations: PCIe ATS.
+    /// Whether it has an address translation cache: PCIe ATS.
     pub ats: bool,
-    /// Its extended configuration space, from 0x100 on, as far as it is given.
+    /// Its extended configuration space, from 0x100 on, as far as it is known.
     pub extended: Vec<u8>,
     /// Its SR-IOV capability.
     pub sriov: Option<Sriov>,
-    /// Whether it is a virtual function that is not turned on at boot.
+    /// Whether it is a virtual function that is not enabled at boot.
     pub off: bool,
 }
 
-/// A device of the board that is on no bus.
+/// A platform device.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Platform {
-    /// Its name, which the kernel knows it by.
+    /// Its name in the kernel.
     pub name: String,
     /// IOMMU group, `None` without one.
     pub group: Option<u32>,
@@ -337,21 +337,21 @@ pub struct Platform {
     pub smmu: Option<usize>,
     /// StreamIDs of its DMA; at least one behind an SMMU.
     pub streams: Vec<StreamId>,
-    /// What an ITS knows its messages by.
+    /// The DeviceID of its messages.
     pub device_id: DeviceId,
-    /// Which ITS firmware names for its messages: an index into [`GicIts::its`].
+    /// The ITS of its messages according to firmware: an index into [`GicIts::its`].
     pub its: usize,
     /// Its register windows.
     pub regions: Vec<Span<PhysAddr>>,
     /// Its wired interrupts.
     pub wires: Vec<Wire>,
-    /// How many messages it can send; 0 for a device that sends none.
+    /// Number of messages it can send; 0 if it sends none.
     pub messages: u32,
-    /// Where it learns them; `None` if nothing is known of its registers.
+    /// The address of its message registers; `None` if it has none that are known.
     pub message_table: Option<PhysAddr>,
-    /// Whether there is a way to reset it.
+    /// Whether the kernel has a way to reset it.
     pub resettable: bool,
-    /// The device tree's `dma-coherent`: the caches of CPUs see what it does.
+    /// The device tree's `dma-coherent`: its DMA is coherent with the caches of CPUs.
     pub dma_coherent: bool,
     /// Messages its driver holds at boot, ascending by interrupt number.
     pub held: Vec<HeldVector>,
@@ -362,7 +362,7 @@ pub struct Platform {
 pub struct Bar {
     /// 0 to 5 a BAR, 6 the ROM, above 6 a bridge window.
     pub index: u8,
-    /// Where it begins, in I/O space if [`Bar::is_io`] and in memory otherwise.
+    /// Its address, in I/O space if [`Bar::is_io`] and in memory otherwise.
     pub start: u64,
     /// Bytes.
     pub size: u64,
@@ -378,21 +378,21 @@ const RESOURCE_IO: u64 = 0x100;
 pub struct Reserved {
     /// Its IOVAs.
     pub span: Span<Iova>,
-    /// What it is reserved for.
+    /// The purpose of the reservation.
     pub kind: ReservedKind,
 }
 
-/// What a region is reserved for, by the names of `reserved_regions` in sysfs.
+/// The purpose of a reserved region, by its name in `reserved_regions` of sysfs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReservedKind {
-    /// Mapped one to one for firmware.
+    /// Identity-mapped for firmware.
     Direct,
-    /// The same, but may be given up.
+    /// The same, but the mapping may be removed.
     DirectRelaxable,
     /// Never to be mapped.
     Reserved,
-    /// Where MSIs go: the doorbell itself, or the window that software maps doorbells in.
+    /// The range of MSIs: the doorbell itself, or the window in which software maps doorbells.
     Msi,
 }
 
@@ -403,12 +403,12 @@ pub struct HeldVector {
     pub irq: u32,
     /// Vector of the function, counted from 0.
     pub vector: u16,
-    /// Who asked for it.
+    /// The name it was requested under.
     pub name: String,
 }
 
 impl Iommu {
-    /// How many IOMMUs there are.
+    /// Number of IOMMUs.
     pub fn count(&self) -> usize {
         match self {
             Self::Flat | Self::X86(_) => 1,
@@ -426,7 +426,7 @@ impl Iommu {
         }
     }
 
-    /// The SMMUv2s, on a board of such.
+    /// The SMMUv2s, on a board with SMMUv2s.
     pub fn smmu_v2s(&self) -> &[SmmuV2] {
         match self {
             Self::SmmuV2(smmus) => smmus,
@@ -449,7 +449,7 @@ impl Bar {
         self.flags & RESOURCE_IO != 0
     }
 
-    /// Where it lies in memory; `None` in I/O space.
+    /// Its range in memory; `None` in I/O space.
     pub fn memory(&self) -> Option<Span<PhysAddr>> {
         if self.is_io() {
             return None;

@@ -1,8 +1,12 @@
-//! Operations: what a line of a scenario asks for, as a type.
+//! Operations: the lines of a scenario, as a type.
 //!
-//! An [`Op`] reads from one line and prints as one line, and both come from one declaration, so
-//! that a scenario, a reproducer of a failed property and a line typed by hand are one language.
-//! What an operation does is not here: that is where scenarios are run.
+//! One declaration both reads and prints an [`Op`]. Not here: its effect, which is in `run`.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `declare`, `line` | how does a line become an operation, and back? |
+//! | `hardware`, `its`, `smmu`, `transfers`, `translations` | which verbs does a family have? |
+//! | `value` | what types do values have? |
 
 #[macro_use]
 mod declare;
@@ -61,9 +65,9 @@ operations! {
         opt set: Setting = "set",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
-        /// What a GICv3 chooses where it has a choice: the name of a preset.
+        /// A GICv3's choices where the architecture leaves them open: the name of a preset.
         opt gic: Text = "gic",
-        /// What chance is drawn from, for the preset `adversarial`.
+        /// The seed of the preset `adversarial`.
         opt seed: Number = "seed",
         /// How it and its ITSs are built, by the keys of docs/its.md: `"targets=address,event-bits=5"`.
         opt built: Setting = "built",
@@ -72,15 +76,15 @@ operations! {
     Bare = "bare" {
         /// A built-in machine, or a machine file.
         word name: Text = "a machine",
-        /// What its SMMUs can do, in place of the machine's own: a built-in description.
+        /// The features of its SMMUs, in place of the machine's own: a built-in description.
         opt smmu: Text = "smmu",
         /// What its SMMUs choose where they may, as in a machine file: `"overlap=detected"`.
         opt choices: Setting = "choices",
         /// When hardware works: `eager` or `stepped`.
         opt pace: PaceName = "pace",
-        /// What a GICv3 chooses where it has a choice: the name of a preset.
+        /// A GICv3's choices where the architecture leaves them open: the name of a preset.
         opt gic: Text = "gic",
-        /// What chance is drawn from, for the preset `adversarial`.
+        /// The seed of the preset `adversarial`.
         opt seed: Number = "seed",
         /// How it and its ITSs are built, by the keys of docs/its.md: `"targets=address,event-bits=5"`.
         opt built: Setting = "built",
@@ -181,7 +185,7 @@ operations! {
     }
     /// Closes a descriptor.
     Close = "close" {
-        /// It.
+        /// The descriptor.
         key fd: Signed = "fd",
     }
     /// Sets the length of a plain file.
@@ -206,15 +210,15 @@ operations! {
     Attach = "attach" {
         /// The device.
         key dev: Rid = "dev",
-        /// What SET_IOMMU asks for; `v2` without it.
+        /// The type for SET_IOMMU; `v2` without it.
         opt kind: ContainerType = "type",
         /// Descriptor of a container that exists; a new one without it.
         opt container: Signed = "container",
         /// Descriptor of its group, where a neighbour was attached: only the device is opened.
         opt group: Signed = "group",
     }
-    /// Has a driver inside the kernel attach a device's group to the domain another device is in, and
-    /// detach it again: what VFIO asks for each domain of a container, and keeps to itself.
+    /// Attaches a device's group to another device's domain inside the kernel, and detaches it
+    /// again: what VFIO tries for each domain of a container, and does not report.
     TryDomain = "try-domain" {
         /// The device.
         key dev: DeviceName = "dev",
@@ -317,7 +321,7 @@ operations! {
     }
     /// IOMMU_DIRTY_PAGES: `start`, `stop`, or `get` of a range.
     Dirty = "dirty" {
-        /// Which.
+        /// The action.
         word action: DirtyAction = "start, stop or get",
         /// First IOVA, for `get`.
         opt iova: Iova = "iova",
@@ -331,14 +335,13 @@ operations! {
         /// Descriptor of the device.
         key fd: Signed = "fd",
     }
-    /// Shows the doorbells mapped in the domain that translates for a device, and how many vectors
-    /// hold each.
+    /// Shows the doorbells mapped in a device's domain, and how many vectors use each.
     Doorbells = "doorbells" {
         /// The device.
         key dev: DeviceName = "dev",
     }
-    /// SET_IRQS: makes an eventfd for each vector of a device and turns messages on, or says what
-    /// more of them signal. The device may master the bus from then on.
+    /// SET_IRQS: makes an eventfd for each vector of a device and enables messages, or adds these
+    /// vectors. Sets Bus Master Enable.
     Enable = "enable" {
         /// The device.
         key dev: Rid = "dev",
@@ -351,7 +354,7 @@ operations! {
         /// Stops the call where it has dropped a lock: the name of the place.
         opt until: Text = "until",
     }
-    /// Goes on with what `enable` stopped for a device, in the name of the process that began it.
+    /// Continues what `enable until=` stopped for a device, as the process that began it.
     GoOn = "go-on" {
         /// The device.
         key dev: Rid = "dev",
@@ -393,14 +396,14 @@ operations! {
     }
     /// Makes an eventfd.
     NewEventfd = "new-eventfd" {}
-    /// Adds to the counter of an eventfd, which tells whoever waits for it.
+    /// Adds to the counter of an eventfd, which wakes its waiters.
     Signal = "signal" {
         /// The descriptor.
         key fd: Signed = "fd",
         /// What is added; 1 without it.
         opt value: Number = "value",
     }
-    /// A device asserts one of its wires, or does not any more: its pin, if it is a function.
+    /// A device asserts or deasserts one of its wires: its pin, if it is a function.
     Wire = "wire" {
         /// The device.
         key dev: DeviceName = "dev",
@@ -438,19 +441,19 @@ operations! {
         /// Bytes, 1 to 8; 8 without it.
         opt size: Number = "size",
     }
-    /// Asks a driver to take a device.
+    /// Binds a device to a driver.
     Bind = "bind" {
         /// The device.
         key dev: Rid = "dev",
         /// The driver.
         key driver: Text = "driver",
     }
-    /// Takes a device from its driver.
+    /// Unbinds a device from its driver.
     Unbind = "unbind" {
         /// The device.
         key dev: Rid = "dev",
     }
-    /// Takes a function out of the machine, once the kernel has let go of it.
+    /// Removes a function from the machine, once the kernel has released it.
     Unplug = "unplug" {
         /// The function.
         key dev: Rid = "dev",
@@ -467,7 +470,7 @@ operations! {
         /// What is written.
         key value: Text = "value",
     }
-    /// A device signals an interrupt, by a message as its registers say.
+    /// A device signals an interrupt, by the message in its registers.
     Raise = "raise" {
         /// The device.
         key dev: DeviceName = "dev",
@@ -484,10 +487,10 @@ operations! {
         /// The device.
         key dev: Rid = "dev",
     }
-    /// Shows the interrupts that wait or are being served, as the interrupt controller has them.
+    /// Shows the interrupts that are pending or active in the interrupt controller.
     Pending = "pending" {}
-    /// Shows what the kernel says of the machine's SMMUs since it was last asked: faults that
-    /// interrupt handlers saw, commands refused, errors.
+    /// Shows what the kernel has found at the machine's SMMUs since the last time: faults in
+    /// interrupt handlers, refused commands, errors.
     Findings = "findings" {}
 }
 

@@ -1,17 +1,16 @@
 //! Recordings of a real kernel: their files, read into types.
 //!
-//! A recording is one JSON object a line, in the order in which things happened; beside it lie a
-//! `topo.jsonl` (the machine when it began) and `dumps/` (tables and queues at certain steps).
-//! This room only reads. What a line asks of the model, and whether an answer agrees, is decided
-//! where recordings are replayed.
+//! A recording is one JSON object per line, in the order of events; beside it are a `topo.jsonl`
+//! (the machine at its start) and `dumps/` (tables and queues at certain steps). This room only
+//! reads files: [`replay`](crate::replay) performs the lines and compares the answers.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | [`find`](mod@find), [`read`](mod@read) | which files are meant, and what are their lines? |
-//! | [`line`](mod@line), [`step`] | what did a process ask, and what happened between its calls? |
+//! | [`find`](mod@find), [`read`](mod@read) | which files are recordings, and what are their lines? |
+//! | [`line`](mod@line), [`step`] | what did a process call, and what happened between its calls? |
 //! | [`topo`] | what was the machine? |
-//! | [`dump`], [`interrupts`] | what stood in memory, registers and `/proc/interrupts`? |
-//! | `number`, `at` | how is a number written, and where does a line go wrong? |
+//! | [`dump`], [`interrupts`] | what did memory, registers and `/proc/interrupts` contain? |
+//! | `number`, `at` | how is a number written, and where is a line wrong? |
 
 mod at;
 pub mod dump;

@@ -1,21 +1,21 @@
-//! Replays a recording of a real kernel: does what its lines did, and compares every answer.
+//! Replays a recording of a real kernel: performs its lines, and compares every answer.
 //!
-//! It acts on the data of the lines alone, in their order. A first pass over the file finds out
-//! where pages lay (`placement`), because a recording says so only afterwards; the second does
-//! the work; recordings of the same boot that came before are read for what they left behind
-//! (`earlier`). It reads no `note` and knows no file by name.
+//! It uses only the data of the lines, in their order. A first pass over the file determines the
+//! physical addresses of pages (`placement`), which a recording contains only afterwards; the
+//! second performs the lines. Earlier recordings of the same boot are read for the state that they
+//! left (`earlier`). Replay reads no `note` and treats no file specially.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `coherence`, `select` | do the lines go together, and on which machine are they replayed? |
-//! | `placement`, `earlier` | where did pages lie, and what did the boot leave behind? |
-//! | `perform`, `requests`, `compare` | what does a line ask, and is the answer the same? |
-//! | `interrupts` | what does a recording say of messages? |
-//! | `walk`, `tables`, `expected` | what do devices reach, by the dumps and by the oracle? |
-//! | `commands`, `controller` | were SMMU and ITS asked for the same? |
+//! | `coherence`, `select` | is the recording consistent, and on which machine is it replayed? |
+//! | `placement`, `earlier` | where were pages, and what state did the boot leave? |
+//! | `perform`, `requests`, `compare` | what does a line call, and is the answer the same? |
+//! | `interrupts` | what does a recording contain about messages? |
+//! | `walk`, `tables`, `expected` | what do devices reach, according to dumps and the oracle? |
+//! | `commands`, `controller` | did SMMU and ITS receive the same commands? |
 //! | `nearest` | what would the model have accepted? |
-//! | `listen`, `words` | what does the model answer, whatever the recording says? |
-//! | `report` | how is it told? |
+//! | `listen`, `words` | what does the model answer, whatever was recorded? |
+//! | `report` | how are the results reported? |
 
 mod coherence;
 mod commands;
@@ -60,10 +60,10 @@ use interrupts::MappedBar;
 use perform::Taken;
 use placement::{LookAhead, Moved, Placed, Placements};
 
-/// A random trace is walked every so many operations, and at its end.
+/// A random trace is walked after every so many operations, and at its end.
 const WALK_EVERY: u64 = 1000;
 
-/// How far a replay is.
+/// The progress of a replay.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
     /// Lines taken so far.
@@ -72,11 +72,11 @@ pub struct Progress {
     pub lines: u64,
 }
 
-/// Replays one recording. `observe` is told now and then how far it is.
+/// Replays one recording. `observe` receives the progress from time to time.
 ///
 /// # Errors
-/// A recording, topology, dump, machine or choice that cannot be used. That the model answers
-/// otherwise than the kernel is no error: it is in the report.
+/// A recording, topology, dump, machine or choice that cannot be used. A model's answer that
+/// differs from the kernel's is no error: it is in the report.
 pub fn replay(
     found: &Found,
     choices: &Choices,
@@ -114,13 +114,13 @@ fn look_ahead(found: &Found, machine: &Machine) -> Result<Placements, InputError
     Ok(pass.finish())
 }
 
-/// A recording under replay.
+/// A recording during replay.
 struct Replayer<'a> {
     found: &'a Found,
     machine: Machine,
     system: System,
     placements: Placements,
-    /// The oracle's side, of a random trace.
+    /// The oracle's state for a random trace.
     expected: Option<Expected>,
     processes: BTreeMap<ProcessNumber, Pid>,
     current: Option<ProcessNumber>,
@@ -129,20 +129,20 @@ struct Replayer<'a> {
     arena: Option<UserAddr>,
     /// BARs that the current recording's processes have mapped through sysfs.
     registers: Vec<MappedBar>,
-    /// What an open `/proc/interrupts` still has to show.
+    /// The lines of an open `/proc/interrupts` that have not been compared yet.
     interrupts: VecDeque<String>,
-    /// Pages that move as soon as they may.
+    /// Pages that move as soon as nothing pins them.
     moving: Vec<Moved>,
     coherence: Coherence,
-    /// How far the command queues were at the last dump, by SMMU.
+    /// The producer pointers of the command queues at the last dump, by SMMU.
     producers: BTreeMap<usize, Producers>,
-    /// What ran before in the same boot.
+    /// State from earlier recordings of the same boot.
     earlier: Earlier,
-    /// Operations of the random trace taken.
+    /// Number of operations of the random trace so far.
     random: u64,
-    /// What the model answered in the present line, if anybody listens.
+    /// The model's answers to the present line, if they are collected.
     heard: Option<Vec<Heard>>,
-    /// The last call that was refused, while somebody listens.
+    /// The last refused call, while answers are collected.
     refused: Option<(Pid, Call, Refusal)>,
     report: FileReport,
 }
@@ -171,7 +171,7 @@ impl<'a> Replayer<'a> {
         report.stands_for = stands_for.map(|kernel| kernel.to_string());
         report.must_walk = placements.is_random;
         report.notes.clone_from(&earlier.notes);
-        // Without the places of its pages nobody can say what a device must reach.
+        // Without the addresses of its pages, the frames that devices must reach are unknown.
         let is_walkable = placements.is_random && !placements.arena.is_empty();
         let expected = is_walkable.then(|| {
             let frames = placements.arena.clone();
@@ -200,7 +200,7 @@ impl<'a> Replayer<'a> {
         })
     }
 
-    /// Takes a line; `true` if nothing after it can be taken.
+    /// Takes a line; `true` if no later line can be replayed.
     fn take(&mut self, record: &Record) -> Result<bool, InputError> {
         self.report.lines += 1;
         self.move_pages();
@@ -237,7 +237,7 @@ impl<'a> Replayer<'a> {
         matches!(record.content, Line::RandomMap(_) | Line::RandomUnmap(_))
     }
 
-    /// The report, once the last line was taken.
+    /// The report, after the last line.
     fn finish(mut self) -> FileReport {
         if !self.processes.is_empty() && self.report.differences.is_empty() {
             let place = compare::Place {
@@ -257,7 +257,7 @@ impl<'a> Replayer<'a> {
         self.processes.get(&self.current?).copied()
     }
 
-    /// Keeps the path a descriptor of the current process was opened by.
+    /// Records the path of a descriptor of the current process.
     fn name_file(&mut self, fd: i32, path: String) {
         if let Some(current) = self.current {
             self.files.insert((current, fd), path);
@@ -281,7 +281,7 @@ impl<'a> Replayer<'a> {
         own.any(|(_, open)| open == path)
     }
 
-    /// The child has the parent's files.
+    /// Copies the parent's files to a child.
     fn copy_files(&mut self, child: ProcessNumber) {
         let Some(current) = self.current else { return };
         let own = self.files.range((current, i32::MIN)..=(current, i32::MAX));
@@ -295,7 +295,7 @@ impl<'a> Replayer<'a> {
         }
     }
 
-    /// Tells the kernel where the pages of the area made at `line` will lie, run by run.
+    /// Plans the physical addresses of the pages of the area mapped at `line`, run by run.
     fn plan(&mut self, pid: Pid, line: u64) {
         let page = self.system.page().bytes();
         let kernel = &mut self.system.kernel;
@@ -307,7 +307,7 @@ impl<'a> Replayer<'a> {
         }
     }
 
-    /// Moves pages that were seen elsewhere later, as far as nothing pins them.
+    /// Moves pages that were later seen at another address, unless they are pinned.
     fn move_pages(&mut self) {
         let Self { moving, processes, system, .. } = self;
         moving.retain(|Moved { process, to }| {
@@ -321,7 +321,7 @@ impl<'a> Replayer<'a> {
     }
 }
 
-/// The parameters at the start, where the recording says them.
+/// The parameters at the start, as far as the recording contains them.
 fn params(start: &Start, otherwise: Params) -> Params {
     let said = &start.params;
     Params {
@@ -333,7 +333,7 @@ fn params(start: &Start, otherwise: Params) -> Params {
     }
 }
 
-/// IOVAs a mapping may have: the SMMU's input, without what the groups reserve.
+/// Valid IOVAs of a mapping: the SMMU's input range, without the reserved regions of the groups.
 fn valid_iovas(machine: &Machine) -> Vec<(u64, u64)> {
     let mut valid = vec![(0, input_last(machine))];
     let reserved = machine.functions.iter().flat_map(|function| &function.reserved);
@@ -353,8 +353,8 @@ fn valid_iovas(machine: &Machine) -> Vec<(u64, u64)> {
     valid
 }
 
-/// The last IOVA tables can translate. Measured on 6.1 and 6.12: 48 bits where there is stage 1,
-/// 44 where there is not.
+/// The last IOVA that tables can translate. Measured on 6.1 and 6.12: 48 bits with stage 1, 44
+/// without.
 fn input_last(machine: &Machine) -> u64 {
     /// SMMU_IDR0.S1P, IHI 0070 G.b 6.3.1.
     const STAGE1: u32 = 1 << 1;

@@ -1,18 +1,18 @@
-//! The language of scenarios: operations, and below each what happened.
+//! The language of scenarios: operations, each followed by its outcome.
 //!
-//! A file is lines. A line is blank, a comment (`#` in its first column), an operation
-//! (`verb key=value ...`), or, indented by two spaces, one line of what the operation above it
-//! brought about. There is nothing else: no includes, no variables, no nesting.
+//! A file consists of lines. A line is blank, a comment (`#` in its first column), an operation
+//! (`verb key=value ...`), or, indented by two spaces, one line of the outcome of the operation
+//! above it. There are no includes, no variables, no nesting.
 //!
-//! This room knows the form only. Which verbs there are, what their values mean and what happens
-//! is for those who run a scenario.
+//! This room parses the form only. Verbs are declared in [`op`](crate::op) and performed in
+//! [`run`](crate::run).
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `parse`, `ast` | what does a file say, byte by byte? |
+//! | `parse`, `ast` | what does a file contain, byte by byte? |
 //! | `value`, `number` | what is an argument's value? |
-//! | `compare` | is what happened what the file says? |
-//! | `bless` | how is what happened written down? |
+//! | `compare` | does the outcome match the file? |
+//! | `bless` | how is an outcome written into the file? |
 
 mod ast;
 mod bless;

@@ -1,25 +1,26 @@
-//! Looking in: dumped tables put before the SMMU, and single translations told step by step.
+//! Inspection: dumped tables translated by the model, and single translations explained step by
+//! step.
 //!
-//! A dump holds registers, structures, tables and queues of a real machine's SMMU at one moment.
-//! Its bytes are put into a memory, an SMMU of the model is programmed with its registers, and
-//! devices ask it for every leaf. What they must be answered is read a second time, by a walk that
-//! shares nothing with the SMMU's. Not here: replaying what led to a dump ([`crate::replay`]).
+//! A dump contains registers, structures, tables and queues of a real machine's SMMU at one moment.
+//! Its bytes are loaded into memory, an SMMU of the model is programmed with its registers, and
+//! every leaf is translated. The required answers come from a second walk, which shares nothing
+//! with the SMMU's. Not here: replaying the calls before a dump ([`crate::replay`]).
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `stand`, `words` | what is the SMMU of the dump, and what its memory? |
-//! | `second` | what do its tables say, read a second time? |
-//! | `look`, `answer` | does the SMMU say the same? |
-//! | `record` | what must a record say, and what may it? |
-//! | `expected` | and what did the recording expect? |
+//! | `stand`, `words` | what are the SMMU of the dump and its memory? |
+//! | `second` | where do its tables lead, read a second time? |
+//! | `look`, `answer` | does the SMMU answer the same? |
+//! | `record` | which bits of an event record are determined, and what are they? |
+//! | `expected` | what did the recording expect? |
 //! | `queue` | are the dumped commands consumed? |
-//! | `command` | what is a command called, and which of its bits name somebody? |
-//! | `report` | how is it told? |
+//! | `command` | what is a command called, and which bits are addresses and identifiers? |
+//! | `report` | how are the results reported? |
 //! | `listing` | what are every leaf and every command of the dump? |
-//! | `its` | what does a dump of an ITS say? |
-//! | `tell` | what became of one translation, step by step? |
-//! | `trace` | what does the SMMU answer to what an emulator's log saw? |
-//! | `scene` | and on the machine of a scenario? |
+//! | `its` | what do the commands and tables of an ITS's dump contain? |
+//! | `tell` | how is one translation explained, step by step? |
+//! | `trace` | does the SMMU answer as an emulator's log does? |
+//! | `scene` | how is a translation on a scenario's machine explained? |
 
 mod answer;
 pub(crate) mod command;

@@ -16,10 +16,10 @@ use crate::diff::{Asked, Because, DiffReport, Divergence, Subject, diff as diff_
 use crate::explain::Searched;
 use crate::input_error::InputError;
 
-/// Most divergences of a file, or numbers of their lines, that are printed for people; programs get
+/// Most divergences of a file, or line numbers of them, that are printed for people; JSON lists
 /// all.
 const MAX_PRINTED: usize = 20;
-/// Most divergences that come of the same choices.
+/// Most divergences printed that have the same cause.
 const MAX_OF_A_CAUSE: usize = 3;
 
 /// What to compare.
@@ -57,7 +57,7 @@ fn two(text: &str) -> Result<(String, String), String> {
     Ok((a.to_owned(), b.to_owned()))
 }
 
-/// All of it, for programs.
+/// The whole result in JSON.
 #[derive(Serialize)]
 struct Document {
     files: Vec<DiffReport>,

@@ -32,7 +32,7 @@ pub(super) struct Arguments {
 #[derive(Serialize)]
 struct PageDocument {
     file: String,
-    /// Whether it was, before this command.
+    /// Whether it was current before this command.
     current: bool,
     written: bool,
 }

@@ -12,7 +12,7 @@ use crate::input_error::{InputError, InputKind, SourceText, is_standard_input};
 use crate::replay::machine_named;
 use crate::script::Script;
 
-/// The name of what is written where no file is.
+/// The name that stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
 
 /// What to draw.
@@ -65,7 +65,7 @@ pub(super) fn draw(arguments: &Arguments, output: &mut Output) -> Ended {
     }
 }
 
-/// What is drawn, by the name of what is written.
+/// The form of the output, by the extension of its name.
 fn form(out: &Path) -> Result<Form, InputError> {
     let extension = out.extension().map(|it| it.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {

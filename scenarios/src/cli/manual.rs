@@ -1,4 +1,4 @@
-//! What a scenario may say: every operation, what it takes, and the names that fields have.
+//! The manual of the scenario language: every operation, its arguments, and the names of fields.
 
 use passim_smmu::v3::names::{CD, COMMANDS, L1CD, L1STD, REGISTERS, STE, Structure};
 
@@ -31,7 +31,7 @@ fn commands() -> impl Iterator<Item = &'static Structure> {
     COMMANDS.iter().map(|command| &command.structure)
 }
 
-/// How a scenario spells the name of a field.
+/// The key of a field in a scenario.
 fn key(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "")
 }

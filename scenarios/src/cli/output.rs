@@ -1,6 +1,6 @@
-//! Where text goes, and in which dress.
+//! The output streams: text or JSON, colours, and errors.
 //!
-//! Not here: what is said.
+//! Not here: the content.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::{ColourChoice, Ended};
 use crate::input_error::{Colour, InputError, InputKind};
 
-/// For whom output is.
+/// The form of the output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
-    /// People.
+    /// Text, for people.
     Text,
-    /// Programs.
+    /// JSON, for programs.
     Json,
 }
 
@@ -25,7 +25,7 @@ pub(super) fn counted(count: impl Into<u64>, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-/// `; 1 could not be used`: what a summary says of files that were not looked at, if there are any.
+/// `; 1 could not be used`: the part of a summary about files that could not be used, if any.
 pub(super) fn unused(count: usize) -> String {
     if count == 0 { String::new() } else { format!("; {count} could not be used") }
 }
@@ -35,7 +35,7 @@ pub(super) struct Output {
     form: Form,
     out: Colour,
     err: Colour,
-    /// Why standard output took no more.
+    /// The error after which nothing more is written to standard output.
     failed: Option<io::Error>,
     verbose: bool,
 }
@@ -63,7 +63,7 @@ impl Output {
         self.out
     }
 
-    /// Whether what is the same is to be told too.
+    /// Whether results that agree are printed too.
     pub(super) fn is_verbose(&self) -> bool {
         self.verbose
     }
@@ -73,19 +73,19 @@ impl Output {
         self.err
     }
 
-    /// A line for people; nothing for programs.
+    /// Prints a line of text; nothing where the form is JSON.
     pub(super) fn text(&mut self, line: &str) {
         if self.form == Form::Text {
             self.print(line);
         }
     }
 
-    /// A file that is written here, for whoever reads it.
+    /// Prints the contents of a file to standard output, in either form.
     pub(super) fn raw(&mut self, text: &str) {
         self.print(text.trim_end());
     }
 
-    /// One JSON document for programs; nothing for people.
+    /// Prints one JSON document; nothing where the form is text.
     pub(super) fn json(&mut self, value: &impl Serialize) {
         if self.form == Form::Json {
             let text = serde_json::to_string_pretty(value);
@@ -93,13 +93,13 @@ impl Output {
         }
     }
 
-    /// An error about input that ends the command.
+    /// Prints an error about input, which ends the command.
     pub(super) fn refused(&mut self, error: &InputError) -> Ended {
         self.error(error);
         Ended::BadInput
     }
 
-    /// An error about input, on standard error.
+    /// Prints an error about input to standard error.
     pub(super) fn error(&mut self, error: &InputError) {
         let text = match self.form {
             Form::Text => error.render(self.err),
@@ -109,7 +109,7 @@ impl Output {
         let _ = writeln!(io::stderr(), "{text}");
     }
 
-    /// What has been written is with its reader, or there is an error about it: `ended`, or worse.
+    /// Flushes standard output. Returns `ended`, or bad input if writing failed.
     pub(super) fn finish(mut self, ended: Ended) -> Ended {
         if let Err(error) = io::stdout().flush() {
             self.failed.get_or_insert(error);

@@ -28,17 +28,17 @@ pub(super) struct Arguments {
     diff: Option<Vec<String>>,
 }
 
-/// A profile, for programs.
+/// A profile in JSON.
 #[derive(Serialize)]
 struct ProfileDocument {
     name: &'static str,
     about: &'static str,
-    /// Whether a machine that names none gets it.
+    /// Whether a machine that names no profile gets this one.
     default: bool,
     choices: Vec<ChoiceDocument>,
 }
 
-/// One choice of a profile, for programs.
+/// One choice of a profile in JSON.
 #[derive(Serialize)]
 struct ChoiceDocument {
     name: &'static str,
@@ -49,14 +49,14 @@ struct ChoiceDocument {
     source: &'static str,
 }
 
-/// A value a choice may take, for programs.
+/// A possible value of a choice in JSON.
 #[derive(Serialize)]
 struct ValueDocument {
     name: &'static str,
     means: &'static str,
 }
 
-/// The value a profile has, for programs.
+/// The value that a profile has, in JSON.
 #[derive(Serialize)]
 struct Chosen {
     value: &'static str,
@@ -64,17 +64,17 @@ struct Chosen {
     certainty: &'static str,
 }
 
-/// What differs between two profiles, for programs.
+/// The differences of two profiles in JSON.
 #[derive(Serialize)]
 struct DiffDocument {
     a: &'static str,
     b: &'static str,
-    /// Choices there are.
+    /// Number of all choices.
     choices: usize,
     differ: Vec<DifferingChoice>,
 }
 
-/// A choice in which two profiles differ, for programs.
+/// A choice in which two profiles differ, in JSON.
 #[derive(Serialize)]
 struct DifferingChoice {
     name: &'static str,
@@ -115,7 +115,7 @@ pub(super) fn profiles(arguments: &Arguments, output: &mut Output) -> Ended {
     Ended::Agreed
 }
 
-/// A choice with everything it may be, for people.
+/// A choice with all its values, for people.
 struct Shown<'a>(&'a ChoiceEntry, Profile);
 
 impl fmt::Display for Shown<'_> {
@@ -150,7 +150,7 @@ fn chosen(choice: &ChoiceEntry, profile: Profile) -> Chosen {
     Chosen { value: step.value, means, certainty: step.certainty.name() }
 }
 
-/// In what two profiles differ.
+/// Prints the choices in which two profiles differ.
 fn diff(a: &str, b: &str, output: &mut Output) -> Ended {
     let (a, b) = match (profile_named(a), profile_named(b)) {
         (Ok(a), Ok(b)) => (a, b),

@@ -1,10 +1,10 @@
-//! A bar for work that takes longer than a second.
+//! A progress bar for work that takes longer than a second.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How long work is quiet.
+/// How long work runs before the bar appears.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Progress on standard error; nothing where that is no terminal.
@@ -14,7 +14,7 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// Nothing is drawn yet.
+    /// A bar that is not drawn yet.
     pub(super) fn new() -> Self {
         let style = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len}")
             .expect("the template is well formed")
@@ -23,7 +23,7 @@ impl Bar {
         Self { bar: bar.with_style(style), begun: Instant::now() }
     }
 
-    /// `done` of `all` steps of `what`.
+    /// Shows that `done` of `all` steps of `what` are complete.
     pub(super) fn at(&mut self, what: &str, done: u64, all: u64) {
         if self.bar.is_hidden() && self.begun.elapsed() > PATIENCE {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
@@ -33,7 +33,7 @@ impl Bar {
         self.bar.set_position(done);
     }
 
-    /// Takes the bar away, so that output does not mix with it.
+    /// Removes the bar, so that output does not mix with it.
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
     }

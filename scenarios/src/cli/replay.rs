@@ -43,14 +43,14 @@ pub(super) struct Arguments {
     nearest: usize,
 }
 
-/// All of it, for programs.
+/// The whole result in JSON.
 #[derive(Serialize)]
 struct Document {
     files: Vec<FileEntry>,
     errors: Vec<InputError>,
 }
 
-/// One recording, for programs.
+/// One recording in JSON.
 #[derive(Serialize)]
 struct FileEntry {
     verdict: Verdict,

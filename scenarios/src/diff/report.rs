@@ -1,4 +1,4 @@
-//! What came of comparing two kernels, for people and for programs.
+//! Results of comparing two kernels, for people and for programs.
 //!
 //! Nothing is run or judged here.
 
@@ -11,7 +11,7 @@ use super::subject::Side;
 use crate::explain::Nearest;
 use crate::replay::RuleNote;
 
-/// What came of one scenario or recording under two kernels.
+/// The result of one scenario or recording under two kernels.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct DiffReport {
     /// The file, as the caller named it.
@@ -20,9 +20,10 @@ pub struct DiffReport {
     pub a: &'static str,
     /// The other.
     pub b: &'static str,
-    /// Operations, or calls, of which the answers were compared.
+    /// Number of operations or calls whose answers were compared.
     pub compared: u64,
-    /// Where they part, in the order of the lines; the first is the cause of what follows from it.
+    /// Where the kernels differ, in the order of lines; later differences may follow from the
+    /// first.
     pub divergences: Vec<Divergence>,
 }
 
@@ -31,17 +32,17 @@ pub struct DiffReport {
 pub struct Divergence {
     /// Line of the file, 1-based.
     pub line: u64,
-    /// What was asked.
+    /// The operation or call.
     pub call: String,
     /// What the first kernel answers.
     pub a: Side,
     /// What the second answers.
     pub b: Side,
-    /// Why.
+    /// The choices that cause it.
     pub because: Because,
 }
 
-/// A choice, set as the second kernel has it.
+/// A choice that takes the second kernel's value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 pub struct Flip {
     /// Its name.
@@ -54,8 +55,7 @@ pub struct Flip {
     pub decides: &'static str,
 }
 
-/// Sets of choices. Each alone, with no choice to spare, makes the first kernel answer as the
-/// second.
+/// Sets of choices. Each set alone, and no part of it, makes the first kernel answer as the second.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 pub struct Because(pub Vec<Vec<Flip>>);
 
@@ -88,8 +88,8 @@ impl fmt::Display for Because {
 const MAX_LINE: usize = 320;
 
 impl Divergence {
-    /// Several lines, without a line feed at the end; `a` and `b` name the kernels. What a choice
-    /// decides is said once: `told` are those of which it was, and becomes those of which it is.
+    /// Several lines, without a line feed at the end; `a` and `b` name the kernels. Each choice is
+    /// explained once: `told` holds those explained before, and those explained here are added.
     pub fn render(&self, a: &str, b: &str, told: &mut BTreeSet<&'static str>) -> String {
         let width = a.len().max(b.len()).max("because".len());
         let mut text = format!("line {}: {}", self.line, self.call);
@@ -120,7 +120,7 @@ impl Divergence {
     }
 }
 
-/// A rule, with what it demands where the answer does not say that already.
+/// A rule, with its demand where the answer does not state it already.
 fn noted(note: &RuleNote, said: &[String]) -> String {
     let RuleNote { name, sentence, source, conflict } = note;
     match said.iter().any(|said| said.contains(sentence)) {
@@ -129,7 +129,7 @@ fn noted(note: &RuleNote, said: &[String]) -> String {
     }
 }
 
-/// What a kernel accepts in place of what it refused.
+/// The nearest request that a kernel accepts.
 fn accepted(nearest: &Nearest) -> String {
     match nearest {
         Nearest::Accepted { lines, .. } => format!("accepts: {}", lines.join("; ")),

@@ -7,22 +7,22 @@ use super::table;
 pub struct Bug {
     /// Its number in the list.
     pub number: u8,
-    /// Whose.
+    /// The implementation that had it.
     pub found_in: &'static str,
-    /// What was wrong.
+    /// The defect.
     pub what: &'static str,
-    /// The model with that defect: what was changed.
+    /// The change to the model that introduces the same defect.
     pub mutant: &'static str,
-    /// Tests, each a file below the root of the project and a name.
+    /// Tests that detect it, each a file below the root of the project and a name.
     pub tests: &'static [(&'static str, &'static str)],
-    /// Why there is no test, where there is none.
+    /// Why no test detects it, where none does.
     pub why_not: &'static str,
 }
 
 macro_rules! bugs {
     ($($number:literal $found_in:literal $what:literal
         [$($file:ident $test:ident),*] $mutant:literal $why_not:literal)*) => {
-        /// All of them, by number.
+        /// All bugs, by number.
         pub static BUGS: &[Bug] = &[$(Bug {
             number: $number,
             found_in: $found_in,
@@ -34,7 +34,7 @@ macro_rules! bugs {
     };
 }
 
-/// Where tests are.
+/// The files of the tests.
 #[allow(non_upper_case_globals, reason = "they are named as in the list below")]
 mod files {
     pub(super) const commands: &str = "gic/src/its/tests/commands.rs";

@@ -1,4 +1,4 @@
-//! `capabilities.md`: what an SMMUv3 can be built with here, and what not, and why.
+//! `capabilities.md`: which features an SMMUv3 can be built with here, which not, and why.
 
 use passim_smmu::cache::{Geometry, Victim};
 use passim_smmu::v3::{Caches, Description};
@@ -32,7 +32,7 @@ pub(super) fn page() -> String {
     format!("{NOTICE}{REGISTERS}{registers}{CACHES}{caches}")
 }
 
-/// A cache: its name, what it holds, what makes it forget, and its size among all.
+/// A cache: its name, its entries, the commands that invalidate them, and its size in a preset.
 struct Kind {
     name: &'static str,
     holds: &'static str,
@@ -40,7 +40,7 @@ struct Kind {
     size: fn(&Caches) -> Option<Geometry>,
 }
 
-/// The caches, as a transaction comes to them.
+/// The caches, in the order in which a transaction looks them up.
 const KINDS: [Kind; 6] = [
     Kind {
         name: "`level_1_stes`",

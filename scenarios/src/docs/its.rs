@@ -1,4 +1,9 @@
-//! Which commands of an ITS's driver are needed: found by losing each of them once.
+//! Which commands of an ITS driver are needed, found by dropping each of them once.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `places` | where does Linux's driver send a command, and is it needed there? |
+//! | `why` | why is a command needed, or not? |
 
 mod places;
 mod why;
@@ -21,41 +26,41 @@ pub use places::Place;
 use why::Step;
 pub use why::Why;
 
-/// Most seeds that are tried before a command counts as not missed.
+/// Number of seeds tried before the loss of a command counts as unnoticed.
 pub const SEEDS: u64 = 32;
 
-/// The lives whose commands are lost, below `scenarios/files/its`.
+/// The scenarios whose commands are dropped, below `scenarios/files/its`.
 pub const LIVES: [&str; 4] =
     ["life.scn", "life-two-its.scn", "life-msi-v9.scn", "life-by-hand.scn"];
 
-/// Which of them Linux's driver leads: what it is called, and the lives.
+/// Those of them that run Linux's driver: a heading and the scenarios.
 const DRIVERS: [(&str, &[&str]); 2] = [
     ("6.12: is it needed?", &["life.scn", "life-two-its.scn"]),
     ("v9 of the series: is it needed?", &["life-msi-v9.scn"]),
 ];
 
-/// A command that was lost, and what came of it.
+/// A dropped command and its consequence.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Loss {
-    /// Which.
+    /// The command.
     pub lost: Lost,
-    /// The line of the scenario that had it sent.
+    /// The line of the scenario that made the driver send it.
     pub line: u64,
-    /// What is said on that line.
+    /// The operation on that line.
     pub operation: String,
-    /// What the command says.
+    /// The command in words.
     pub says: String,
-    /// The command before it.
+    /// The command before it, in words.
     pub after: String,
-    /// Whether it is needed, by what comes after it.
+    /// Whether it is needed, judged by what follows it.
     pub why: Why,
     /// Where Linux's driver sends it, if it does.
     pub place: Option<Place>,
-    /// The first seed under which something else happens than the scenario says, and what.
+    /// The first seed under which the outcome differs from the scenario, and the difference.
     pub missed: Option<Missed>,
 }
 
-/// What was seen of a loss.
+/// A visible effect of a loss.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Missed {
     /// The seed.
@@ -66,10 +71,10 @@ pub struct Missed {
     pub actual: String,
 }
 
-/// Loses every command of a scenario, one at a time.
+/// Drops every command of a scenario, one per run.
 ///
 /// # Errors
-/// What running it refuses.
+/// Input that running the scenario refuses.
 pub fn losses(script: &Script) -> Result<Vec<Loss>, InputError> {
     let mut losses = sent(script)?;
     for loss in &mut losses {
@@ -78,7 +83,7 @@ pub fn losses(script: &Script) -> Result<Vec<Loss>, InputError> {
     Ok(losses)
 }
 
-/// The first seed under which a loss shows.
+/// The first seed under which a loss has a visible effect.
 fn missed(script: &Script, lost: Lost) -> Result<Option<Missed>, InputError> {
     for seed in 0..SEEDS {
         let gic = Some(Preset::Adversarial(seed));
@@ -129,14 +134,14 @@ fn sent(script: &Script) -> Result<Vec<Loss>, InputError> {
     Ok(losses.collect())
 }
 
-/// Whether an operation enables LPIs or disables them: a vector of a device, or a byte in the
-/// table.
+/// Whether an operation enables or disables LPIs: through a vector of a device, or a byte of the
+/// configuration table.
 fn configured(operation: &str) -> Option<Step> {
     let (verb, rest) = operation.split_once(' ').unwrap_or((operation, ""));
     let enabled = match verb {
         "enable" => true,
         "disable" => false,
-        // The kernel's own devices.
+        // The kernel's own devices enable theirs.
         "machine" => true,
         "lpi" => {
             let value = rest.split_once("value=0x")?.1;
@@ -147,8 +152,8 @@ fn configured(operation: &str) -> Option<Step> {
     Some(Step::Configured { enabled })
 }
 
-/// Whether an operation shows what messages come to, or lets time pass. What is stopped before it
-/// reaches an ITS shows nothing.
+/// Whether an operation shows the effect of messages, or lets time pass. A message that is stopped
+/// before it reaches an ITS shows nothing.
 fn looked(operation: &str, outcome: &[String]) -> Option<Step> {
     let said = |key: &str| operation.split(' ').find_map(|word| word.strip_prefix(key));
     let number = |key: &str| {
@@ -156,7 +161,7 @@ fn looked(operation: &str, outcome: &[String]) -> Option<Step> {
         let hexadecimal = said.strip_prefix("0x").map(|digits| u64::from_str_radix(digits, 16));
         hexadecimal.unwrap_or_else(|| said.parse()).ok()
     };
-    // Of functions the machines of the lives give the requester identifier as DeviceID.
+    // The machines of these scenarios use a function's requester ID as its DeviceID.
     let function = || Some(u64::from(Rid::parse(said("dev=")?)?.get()));
     let look = |event| Step::Look { device: number("device=").or_else(function), event };
     let arrived = || outcome.iter().any(|line| line.contains(" -> "));
@@ -193,8 +198,8 @@ fn text(command: &[u64; 4]) -> String {
     }
 }
 
-/// The tables of the documentation: what Linux's drivers need, by place; and a life each. `root` is the
-/// project's.
+/// The tables of the documentation: the commands that Linux's drivers need, by place, and one table
+/// per scenario. `root` is the project's folder.
 pub(super) fn synchronisation(root: &Path) -> Result<String, InputError> {
     let lives = LIVES.map(|life| {
         let path = root.join("scenarios/files/its").join(life);
@@ -210,7 +215,7 @@ pub(super) fn synchronisation(root: &Path) -> Result<String, InputError> {
     Ok(text.join("\n"))
 }
 
-/// What was lost in a life, a row each.
+/// The commands dropped in one scenario, a row each.
 fn of_life(life: &str, losses: Vec<Loss>) -> String {
     let rows = losses.into_iter().map(|loss| {
         let Loss { lost, line, operation, says, after, why, missed, .. } = loss;
@@ -228,7 +233,7 @@ fn of_life(life: &str, losses: Vec<Loss>) -> String {
     format!("{link}\n\n{}", table(head, rows))
 }
 
-/// What the preset with chance draws.
+/// The choices that the adversarial preset draws at random.
 pub(super) fn drawn() -> String {
     let once = DRAWN.iter().map(|point| {
         let home = format!("[`{}`](../gic/src/choice/{}.rs)", point.home, point.room);

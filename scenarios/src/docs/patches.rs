@@ -5,20 +5,20 @@ use passim_model::Rule;
 /// A patch of the series.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Patch {
-    /// Of which of the three parts.
+    /// Which of the three parts it belongs to.
     pub part: u8,
     /// Its number in the part.
     pub number: &'static str,
-    /// What it is about, in few words.
+    /// Its subject in a few words.
     pub title: &'static str,
     /// What it changed.
     pub changed: &'static str,
     /// Choices of the policy that it introduced or decides.
     pub choices: &'static [&'static str],
-    /// How sources of rules name it.
+    /// Its name in the sources of rules.
     pub named: &'static str,
-    /// Rules that it changed, or whose answers its calls pass on, by name: their sources are those
-    /// who had them first.
+    /// Rules that it changed, or whose refusals its calls pass on, by name; their sources name
+    /// whoever introduced them.
     pub also: &'static [&'static str],
     /// Scenario files besides those of its choices, below `scenarios/files`.
     pub scenarios: &'static [&'static str],

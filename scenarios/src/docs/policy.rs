@@ -1,4 +1,4 @@
-//! `policy.md`: every choice, and the value each kernel has.
+//! `policy.md`: every choice, and its value in each kernel.
 
 use std::collections::BTreeSet;
 
@@ -62,7 +62,7 @@ fn row(choice: &ChoiceEntry, files: &BTreeSet<String>) -> Vec<String> {
     ]
 }
 
-/// Neighbouring kernels that choose the same, and know it as surely, together.
+/// Groups neighbouring kernels that have the same value, known with the same certainty.
 fn by_kernel(choice: &ChoiceEntry) -> String {
     let mut runs: Vec<(Profile, Profile, &str, Certainty)> = Vec::new();
     for &profile in Profile::ALL {

@@ -1,4 +1,4 @@
-//! `rules.md`: every check a request can be refused by.
+//! `rules.md`: every check that can refuse a request.
 
 use passim_model::Rule;
 

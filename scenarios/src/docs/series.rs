@@ -7,7 +7,7 @@ use passim_vfio::policy::{Profile, choices};
 use super::patches::{PATCHES, Patch};
 use super::table;
 
-/// Every table by the name of its marks.
+/// Every table, with the name in its marks.
 pub(super) fn tables(files: &BTreeSet<String>) -> Vec<(&'static str, String)> {
     let part = |number| {
         let patches = PATCHES.iter().filter(|patch| patch.part == number);
@@ -38,8 +38,8 @@ fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join("<br>")
 }
 
-/// Which choices change where, from the kernel below the series to the one that merged another
-/// design.
+/// The choices that change from one kernel to the next, from the last before the series to the one
+/// that merged another design.
 fn history() -> String {
     let choices = choices();
     let told = Profile::ALL.windows(2).filter(|pair| pair[1] <= Profile::Linux4_11);

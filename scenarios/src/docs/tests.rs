@@ -32,7 +32,7 @@ fn patches_name_choices_that_exist() {
     assert_eq!(part3.count(), 7);
 }
 
-/// A check of the series that no patch lists would be missed by who reads its table.
+/// Every check of the series must be listed by a patch, or the table would lack it.
 #[test]
 fn patches_list_every_rule_of_the_series() {
     let listed: BTreeSet<_> =

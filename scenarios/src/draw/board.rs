@@ -1,4 +1,4 @@
-//! Devices, their groups, and what their accesses pass on the way to memory and doorbells.
+//! Devices, their groups, and the SMMUs between them and memory and doorbells.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ use crate::run::Surroundings;
 
 /// Most devices that are drawn; a root complex with all its virtual functions has hundreds.
 const MAX_DEVICES: usize = 64;
-/// Between two columns.
+/// Distance between two columns.
 const BETWEEN: u32 = 110;
 
-/// A device as it is drawn.
+/// A drawn device.
 struct Row {
     text: String,
-    /// What its accesses pass.
+    /// The SMMU that its accesses pass.
     smmu: Option<usize>,
-    /// What the SMMU knows it by.
+    /// Its StreamIDs.
     stream: String,
 }
 
-/// A group, or the devices that are in none.
+/// A group, or the devices without one.
 struct Group {
     title: String,
     rows: Vec<Row>,
@@ -31,7 +31,7 @@ struct Group {
     taken: bool,
 }
 
-/// The figure of a machine, with the containers its groups are in if something runs.
+/// The figure of a machine, with the containers of its groups if a scenario runs.
 pub(super) fn figure(machine: &Machine, around: Option<&Surroundings>) -> Figure {
     let (groups, left_out) = groups(machine, around);
     let titles = groups.iter().map(|group| group.title.as_str());
@@ -67,7 +67,7 @@ pub(super) fn figure(machine: &Machine, around: Option<&Surroundings>) -> Figure
 }
 
 fn groups(machine: &Machine, around: Option<&Surroundings>) -> (Vec<Group>, usize) {
-    // As the kernel that runs made them.
+    // The groups that the running kernel made.
     let grouped = around.and_then(|around| machine.grouped(around.policy.smmu2_entries).ok());
     let machine = grouped.as_deref().unwrap_or(machine);
     let mut rows: Vec<(Option<u32>, Option<usize>, Row)> = Vec::new();
@@ -135,7 +135,7 @@ fn group_frames(groups: &[Group], width: u32) -> Vec<Frame> {
     frames.collect()
 }
 
-/// A group with its devices, and the ways their accesses take.
+/// A group with its devices, and the paths of their accesses.
 fn group_markup(
     group: &Group,
     frame: Frame,
@@ -160,7 +160,7 @@ fn group_markup(
     }
 }
 
-/// What translates, in the order of indices.
+/// The IOMMUs, in the order of their indices.
 fn translators(machine: &Machine) -> Vec<Vec<String>> {
     let v3 = |smmus: &[crate::machine::SmmuV3]| -> Vec<Vec<String>> {
         let cards = smmus.iter().enumerate();
@@ -179,7 +179,7 @@ fn translators(machine: &Machine) -> Vec<Vec<String>> {
     }
 }
 
-/// Where accesses end: memory first, then what takes messages.
+/// Targets of accesses: memory first, then doorbells.
 fn ends(machine: &Machine) -> Vec<Vec<String>> {
     let banks = machine.ram.iter().map(|bank| {
         format!("{} at {}", bytes(u128::from(bank.size_minus_one()) + 1), bank.start())
@@ -205,7 +205,7 @@ fn translater(base: passim_model::PhysAddr) -> String {
     format!("{:#x}", base.get().saturating_add(0x1_0040))
 }
 
-/// Cards one below the other, spread over a height.
+/// Cards stacked downwards, spread over a height.
 fn spread(x: u32, height: u32, cards: &[Vec<String>]) -> Vec<(Frame, Vec<String>)> {
     let sizes: Vec<_> = cards.iter().map(|lines| card_size(lines)).collect();
     let needed: u32 = sizes.iter().map(|(_, height)| height + 2 * PAD).sum();

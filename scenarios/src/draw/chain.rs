@@ -1,5 +1,5 @@
-//! One translation, from the stream table to where it ends: a box for everything that was read or
-//! found, in order, with its fields; above them, the address cut into the indices of the levels.
+//! One translation, from the stream table to its end: a box for each structure or cache entry read,
+//! in order, with its fields; above them, the address divided into the indices of the levels.
 
 use maud::{Markup, html};
 use passim_model::pgtable::vmsav8::Stage;
@@ -9,11 +9,11 @@ use super::figure::{Figure, Frame, LINE, PAD, area, card, card_size, link, text_
 use crate::system::Explained;
 use crate::walk::{Told, ToldStep, tell};
 
-/// Most fields of a box; the text command tells all.
+/// Most fields of a box; the text command prints all.
 const MAX_FIELDS: usize = 9;
 /// Boxes in a row.
 const ACROSS: usize = 4;
-/// Between two boxes.
+/// Distance between two boxes.
 const BETWEEN: u32 = 36;
 
 /// The figure.
@@ -24,7 +24,8 @@ pub(super) fn figure(asked: &Transaction, explanation: &Explained) -> Figure {
     cards.push((end_class(&told), end(&told)));
     let parts = match explanation {
         Explained::V3(explanation) => indices(asked, explanation),
-        // Its formats cut addresses in several ways; the boxes say at which address each was read.
+        // Its formats divide addresses in several ways; the boxes contain the address of each
+        // descriptor.
         Explained::V2(_) => Vec::new(),
     };
     let top = 2 * LINE + if parts.is_empty() { 0 } else { 4 * LINE };
@@ -45,8 +46,8 @@ pub(super) fn figure(asked: &Transaction, explanation: &Explained) -> Figure {
     Figure { width: width.max(bar).max(text_width(&told.asked) + 2 * PAD), height, body }
 }
 
-/// Where the boxes stand: in rows as high as their highest, in columns as wide as their widest.
-/// Also how wide and how high it all is.
+/// The places of the boxes: rows as high as their highest box, columns as wide as their widest.
+/// Also the width and height of the whole.
 fn laid_out(cards: &[(&'static str, Vec<String>)], top: u32) -> (Vec<Frame>, u32, u32) {
     let sizes: Vec<_> = cards.iter().map(|(_, lines)| card_size(lines)).collect();
     let wide = |column: usize| {
@@ -69,7 +70,7 @@ fn laid_out(cards: &[(&'static str, Vec<String>)], top: u32) -> (Vec<Frame>, u32
     (frames, right + PAD, y)
 }
 
-/// From the end of a row to the start of the next.
+/// A line from the end of a row to the start of the next.
 fn turn(from: Frame, to: Frame) -> Markup {
     let half = BETWEEN / 2;
     let (start, enter) = (from.x + from.width / 2, to.x + to.width / 2);
@@ -95,7 +96,7 @@ fn lines(step: &ToldStep) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in step.what.split(", ") {
         match part.split_once(": ") {
-            // A stage and what it is about stand in one line, as long as there is room.
+            // A stage and its subject share a line, if there is room.
             Some((title, rest)) if title.len() + rest.len() > 40 => {
                 lines.extend([title.to_owned(), rest.to_owned()]);
             }
@@ -134,18 +135,18 @@ fn end_class(told: &Told) -> &'static str {
     }
 }
 
-/// An index of the address.
+/// The index of one level in the address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Part {
     level: i8,
     /// Its lowest bit.
     low: u32,
-    /// How many bits.
+    /// Number of bits.
     bits: u32,
 }
 
-/// The indices a walk of the first stage there is took from the address, the highest first; none
-/// where no descriptor was read, or where nothing tells the granule.
+/// The indices that a walk of the first stage took from the address, the highest first; empty if no
+/// descriptor was read, or the granule is not known.
 fn indices(asked: &Transaction, explanation: &Explanation) -> Vec<Part> {
     let read = |wanted: Stage| {
         explanation.steps.iter().filter_map(move |step| match step {
@@ -157,14 +158,15 @@ fn indices(asked: &Transaction, explanation: &Explanation) -> Vec<Part> {
     };
     let first = if read(Stage::One).next().is_some() { Stage::One } else { Stage::Two };
     let fetched: Vec<_> = read(first).collect();
-    // Stage 2 of a nested walk translates other addresses than the one asked for.
+    // Stage 2 of a nested walk translates other addresses than the requested one.
     let nested = first == Stage::Two && asks_stage_1(explanation);
     if fetched.is_empty() || nested {
         return Vec::new();
     }
     let cut = |granule: u32| fetched.iter().filter_map(move |(level, _)| part(*level, granule));
     let iova = asked.iova.get();
-    // A descriptor lies at its index, so each fetch repeats the bits that the granule cuts out.
+    // A descriptor's offset in its table is its index, so each fetch repeats the index bits of the
+    // address.
     let agrees = |granule: &u32| {
         cut(*granule)
             .zip(&fetched)
@@ -178,7 +180,7 @@ fn indices(asked: &Transaction, explanation: &Explanation) -> Vec<Part> {
     granule.map(|granule| cut(granule).collect()).unwrap_or_default()
 }
 
-/// Whether stage 1 of a nested configuration had its part in it, from the TLB or not.
+/// Whether stage 1 of a nested configuration took part, from the TLB or not.
 fn asks_stage_1(explanation: &Explanation) -> bool {
     explanation.steps.iter().any(|step| {
         matches!(
@@ -191,8 +193,8 @@ fn asks_stage_1(explanation: &Explanation) -> bool {
     })
 }
 
-/// The granule's bits, where the structure that says them was read. IHI 0070 G.b 5.4 CD.TG0 and 5.2
-/// STE.S2TG: 0 is 4K, 1 is 64K, 2 is 16K.
+/// The granule's bits, if the structure that contains them was read. IHI 0070 G.b 5.4 CD.TG0 and
+/// 5.2 STE.S2TG: 0 is 4K, 1 is 64K, 2 is 16K.
 fn told_granule(explanation: &Explanation, stage: Stage) -> Option<u32> {
     let (structure, name) = match stage {
         Stage::One => {
@@ -211,7 +213,7 @@ fn told_granule(explanation: &Explanation, stage: Stage) -> Option<u32> {
     }
 }
 
-/// The index of a level: a table holds a granule of descriptors of eight bytes.
+/// The index of a level: a table has a granule's size, with descriptors of eight bytes.
 fn part(level: i8, granule: u32) -> Option<Part> {
     let above = u32::try_from(3 - i32::from(level)).ok()?;
     Some(Part { level, low: granule + above * (granule - 3), bits: granule - 3 })

@@ -1,10 +1,10 @@
-//! What pictures are drawn with: boxes, words and lines, in pixels from the upper left corner.
+//! Elements of pictures: boxes, words and lines, in pixels from the upper left corner.
 
 use maud::{Markup, html};
 
 /// Height of a line of text.
 pub(super) const LINE: u32 = 16;
-/// Between an edge and what it holds.
+/// Distance between an edge and its contents.
 pub(super) const PAD: u32 = 8;
 
 /// A picture.
@@ -14,7 +14,7 @@ pub(super) struct Figure {
     pub(super) body: Markup,
 }
 
-/// Where a box is.
+/// The place of a box.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Frame {
     pub(super) x: u32,
@@ -32,35 +32,36 @@ impl Frame {
         self.y + self.height
     }
 
-    /// Half-way down its left edge.
+    /// The middle of its left edge.
     pub(super) fn enter(self) -> (u32, u32) {
         (self.x, self.y + self.height / 2)
     }
 
-    /// Half-way down its right edge.
+    /// The middle of its right edge.
     pub(super) fn leave(self) -> (u32, u32) {
         (self.right(), self.y + self.height / 2)
     }
 }
 
-/// Pixels a text takes, in the fixed-width letters of all pictures.
+/// The width of a text in pixels, in the fixed-width font of all pictures.
 pub(super) fn text_width(text: &str) -> u32 {
-    // Twelve pixels high; fixed-width fonts are six tenths as wide as high, few a little wider.
+    // Twelve pixels high; the letters of fixed-width fonts are six tenths as wide as high, a few
+    // slightly wider.
     u32::try_from(text.chars().count()).unwrap_or(u32::MAX / 16).min(400) * 74 / 10
 }
 
-/// The widest of some texts.
+/// The width of the widest text.
 pub(super) fn widest<'a>(texts: impl IntoIterator<Item = &'a str>) -> u32 {
     texts.into_iter().map(text_width).max().unwrap_or(0)
 }
 
-/// A box of a class.
+/// A box with a CSS class.
 pub(super) fn area(frame: Frame, class: &str) -> Markup {
     let Frame { x, y, width, height } = frame;
     html! { rect x=(x) y=(y) width=(width) height=(height) rx="4" class=(class) {} }
 }
 
-/// Words, their base line at `y`.
+/// Words, with their baseline at `y`.
 pub(super) fn words(x: u32, y: u32, class: &str, text: &str) -> Markup {
     html! { text x=(x) y=(y) class=(class) { (text) } }
 }
@@ -75,14 +76,14 @@ pub(super) fn card(frame: Frame, class: &str, lines: &[String]) -> Markup {
     }
 }
 
-/// The box that lines of text need.
+/// The size of a box for these lines.
 pub(super) fn card_size(lines: &[String]) -> (u32, u32) {
     let width = widest(lines.iter().map(String::as_str)) + 2 * PAD;
     let height = LINE * u32::try_from(lines.len()).unwrap_or(0).min(64) + PAD;
     (width, height)
 }
 
-/// A line that bends from one point to another.
+/// A curve from one point to another.
 pub(super) fn link(from: (u32, u32), to: (u32, u32), class: &str) -> Markup {
     let middle = from.0.midpoint(to.0);
     let d = format!(
@@ -92,8 +93,8 @@ pub(super) fn link(from: (u32, u32), to: (u32, u32), class: &str) -> Markup {
     html! { path d=(d) class=(class) {} }
 }
 
-/// An area between a part of one edge and a part of another: `from` and `to` are each an x, an
-/// upper and a lower y.
+/// An area between a part of one edge and a part of another: `from` and `to` each give x, upper y
+/// and lower y.
 pub(super) fn band(from: (u32, u32, u32), to: (u32, u32, u32), class: &str) -> Markup {
     let middle = from.0.midpoint(to.0);
     let d = format!(
@@ -108,7 +109,7 @@ pub(super) fn band(from: (u32, u32, u32), to: (u32, u32, u32), class: &str) -> M
     html! { path d=(d) class=(class) {} }
 }
 
-/// A number of bytes: to the byte where a unit divides it, else to a tenth of a unit.
+/// A number of bytes: exact where a unit divides it, otherwise to a tenth of a unit.
 pub(super) fn bytes(count: u128) -> String {
     let units = [(60, "E"), (50, "P"), (40, "T"), (30, "G"), (20, "M"), (10, "K")];
     let Some((lg2, letter)) = units.into_iter().find(|(lg2, _)| count >= 1 << lg2) else {

@@ -1,5 +1,5 @@
-//! Where the message of each vector goes: what the device holds, where the SMMU leads it, which
-//! interrupt it becomes, and who is told.
+//! The path of each vector's message: the device's message registers, the SMMU's translation, the
+//! interrupt, and its receiver.
 
 use maud::html;
 use passim_gic::its::image::Mappings;
@@ -13,17 +13,17 @@ use crate::run::Surroundings;
 
 /// Most vectors that are drawn.
 const MAX_DRAWN: usize = 32;
-/// Between two columns.
+/// Distance between two columns.
 const BETWEEN: u32 = 48;
 
-/// The ITSs of a machine, and what their tables map.
+/// The ITSs of a machine, and the mappings in their tables.
 pub(super) struct Translations<'a> {
     pub(super) machine: Option<&'a Machine>,
     pub(super) its: Vec<Mappings>,
 }
 
 impl Translations<'_> {
-    /// What an ITS makes of a function's message: two cards; none where no ITS takes it.
+    /// The ITS's translation of a function's message: two cards; none without an ITS.
     fn cards(&self, rid: Rid, event: u32) -> Vec<Vec<String>> {
         let functions = self.machine.map_or(&[][..], |machine| &machine.functions).iter();
         let function = functions.into_iter().find(|function| function.rid == rid);
@@ -108,7 +108,7 @@ pub(super) fn figure(around: &Surroundings, its: &Translations<'_>) -> Option<Fi
     Some(Figure { width: x - BETWEEN + PAD, height, body })
 }
 
-/// The cards of one vector, from the device to who is told.
+/// The cards of one vector, from the device to the interrupt's receiver.
 fn way(
     device: Rid,
     vector: &VectorView,

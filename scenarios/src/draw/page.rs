@@ -1,4 +1,4 @@
-//! Figures and lines become one HTML page that needs nothing else; or the figures one SVG.
+//! Combines figures and lines into one self-contained HTML page, or the figures into one SVG.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -8,7 +8,7 @@ use super::figure::{Figure, LINE, PAD, words};
 /// Height of a figure's title in an SVG.
 const TITLE: u32 = 2 * LINE;
 
-/// An operation of a scenario and what happened.
+/// An operation of a scenario and its outcome.
 pub(super) struct Line {
     /// Its line in the file.
     pub(super) number: u64,
@@ -16,7 +16,7 @@ pub(super) struct Line {
     pub(super) outcome: Vec<String>,
 }
 
-/// A page under way.
+/// A page being built.
 pub(super) struct Page {
     title: String,
     lines: Vec<Line>,
@@ -131,7 +131,7 @@ fn arrow_head() -> Markup {
     }
 }
 
-/// Colours are told apart by lightness too, and follow the reader's light or dark.
+/// Colours also differ in lightness, and follow the reader's light or dark setting.
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1d2430;--dim:#5d6a7c;--paper:#fbfbf9;--line:#8793a3;
 --user:#d6e6fb;--window:#fde9c4;--doorbell:#f6cdd9;--free:#f1f2f0;--invalid:#dcdfe3;

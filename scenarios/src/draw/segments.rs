@@ -1,15 +1,15 @@
-//! Cuts an address space into parts that each belong to one thing.
+//! Cuts an address space into parts that belong to one claim each.
 
 use std::collections::BTreeSet;
 
-/// Something that covers a range of an address space.
+/// A range of an address space that has a meaning.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Claim<T> {
     /// Its first byte.
     pub(super) start: u64,
     /// Its last byte.
     pub(super) last: u64,
-    /// What it is.
+    /// Its meaning.
     pub(super) what: T,
 }
 
@@ -28,10 +28,10 @@ impl<T> Segment<T> {
     }
 }
 
-/// The whole space of 2^64 bytes in parts, ascending. Where claims overlap, the one that stands
-/// later in `claims` covers those before it.
+/// The whole space of 2^64 bytes in parts, ascending. Where claims overlap, later ones in `claims`
+/// cover earlier ones.
 pub(super) fn segments<T: Clone + PartialEq>(claims: &[Claim<T>]) -> Vec<Segment<T>> {
-    // Where a part may begin; that behind the last byte is no address.
+    // Where a part may begin; past the last byte there is no address.
     let after = |claim: &Claim<T>| claim.last.checked_add(1);
     let starts: BTreeSet<u64> = std::iter::once(0)
         .chain(claims.iter().map(|claim| claim.start))

@@ -1,7 +1,7 @@
-//! A container's device addresses, drawn beside the memory they lead to.
+//! A container's device addresses, drawn beside the memory they map to.
 //!
-//! Sizes run from a page to the whole space, so heights grow with the logarithm of the size; the
-//! addresses at the edges say what is true.
+//! Sizes range from a page to the whole space, so heights grow with the logarithm of the size; the
+//! addresses at the edges are exact.
 
 use maud::{Markup, html};
 use passim_model::PhysAddr;
@@ -14,17 +14,17 @@ use crate::run::{ContainerHere, Surroundings};
 
 /// Most mappings of a container that are drawn, half of them the lowest, half the highest.
 const MAX_DRAWN: usize = 48;
-/// Where addresses end and boxes begin.
+/// The x of the boxes; addresses are printed to their left.
 const LEFT: u32 = 150;
-/// Between the two columns.
+/// Distance between the two columns.
 const BETWEEN: u32 = 140;
 
-/// What a part of the space is.
+/// The kind of a part of the space.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum What {
-    /// Mappings may lie here.
+    /// Free for mappings.
     Free,
-    /// Process memory: which mapping, by its place in the container.
+    /// Process memory: the index of the mapping in the container.
     User(usize),
     /// Mappings that are not drawn one by one.
     More(usize),
@@ -34,7 +34,7 @@ enum What {
     Doorbell(PhysAddr),
 }
 
-/// Something on the right: an area, memory without a name, or a doorbell.
+/// A box on the right: an area, memory without a name, or a doorbell.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Target {
     Area { process: u32, va: u64, size: u64, name: String },
@@ -95,7 +95,7 @@ fn heading(here: &ContainerHere) -> String {
     format!("{version}; {groups}; {mappings}")
 }
 
-/// An address at the upper edge of a box.
+/// An address beside the upper edge of a box.
 fn edge(address: u64, y: u32) -> Markup {
     let text = format!("{address:#x}");
     words(LEFT - PAD - text_width(&text), y + 4, "dim", &text)
@@ -135,7 +135,7 @@ fn claims(around: &Surroundings, number: usize, here: &ContainerHere) -> Vec<Cla
     claims
 }
 
-/// Mappings in the middle that are not drawn, of so many.
+/// The range of mappings in the middle that are not drawn.
 fn hidden(mappings: usize) -> std::ops::Range<usize> {
     match mappings > MAX_DRAWN {
         true => MAX_DRAWN / 2..mappings - MAX_DRAWN / 2,
@@ -173,7 +173,7 @@ fn targets(around: &Surroundings, here: &ContainerHere, parts: &[Segment<What>])
     targets
 }
 
-/// The memory a mapping leads to: the area that holds its first byte, or itself.
+/// The memory of a mapping: the area that contains its first byte, or the memory itself.
 fn target_of(around: &Surroundings, mapping: &MappingView) -> Target {
     let va = mapping.vaddr.get();
     let holds = |area: &&crate::run::AreaHere| va.wrapping_sub(area.va.get()) < area.size;
@@ -207,7 +207,7 @@ impl Target {
     }
 }
 
-/// Where a part leads: a box on the right, and the upper and lower end of what is reached in it.
+/// The target of a part: a box on the right, and the upper and lower end of its memory in the box.
 fn landing(
     around: &Surroundings,
     here: &ContainerHere,
@@ -231,7 +231,7 @@ fn landing(
             let Target::Area { va, size, .. } = target else {
                 return Some((frame, (frame.y, frame.bottom())));
             };
-            // A cut mapping leads as far in as it begins after the mapping's first byte.
+            // A part that begins inside its mapping maps to an equal offset in the memory.
             let into = part.start - mapping.iova.start().get();
             let first = u128::from(mapping.vaddr.get() - va) + u128::from(into);
             let at = |offset: u128| {
@@ -245,7 +245,7 @@ fn landing(
     }
 }
 
-/// Boxes one below the other.
+/// Boxes stacked downwards.
 fn stacked(x: u32, width: u32, heights: impl Iterator<Item = u32>) -> Vec<Frame> {
     let mut y = 2 * LINE;
     heights

@@ -23,7 +23,7 @@ fn page(text: &str, line: Option<u64>) -> String {
     draw::scenario(&script, line, &Chosen::default(), None, Form::Html).unwrap()
 }
 
-/// Titles of the figures, in order.
+/// The titles of the figures, in order.
 fn figures(page: &str) -> Vec<&str> {
     let parts = page.split("<figcaption>").skip(1);
     parts.map(|part| part.split_once('<').unwrap().0).collect()
@@ -86,8 +86,8 @@ fn every_built_in_machine_can_be_drawn() {
     }
 }
 
-/// README shows it. `passim draw scenarios/files/series/story/msi-v9.scn:35 --out
-/// docs/pictures/msi-v9.svg` draws it anew.
+/// The README shows this picture. `passim draw scenarios/files/series/story/msi-v9.scn:35 --out
+/// docs/pictures/msi-v9.svg` updates it.
 #[test]
 fn the_picture_in_the_documentation_is_current() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,7 +1,15 @@
-//! Requests near a refused one, as they follow from what it ran into.
+//! Requests near a refused one, derived from its conflict.
 //!
-//! None of them is known to be accepted: that is for the search to find out. How near one is: the
-//! fewer fields change the nearer, and among equals the fewer bytes addresses and sizes move.
+//! None of them is known to be accepted: the search tries them. The fewer fields change, the nearer
+//! a request is; among equals, the fewer bytes addresses and sizes move.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `map`, `unmap`, `window`, `dirty` | what is near a refused MAP, UNMAP, window or dirty query? |
+//! | `irqs`, `wires` | what is near a refused SET_IRQS, of a function or by descriptor? |
+//! | `files`, `transfers`, `raw` | what is near one of descriptors, of a region, or of bytes? |
+//! | `devices`, `memory` | what is near one of drivers, parameters, or process memory? |
+//! | `first` | which operations before a request may make it acceptable? |
 
 mod devices;
 mod dirty;
@@ -24,14 +32,14 @@ use crate::op::Op;
 use crate::run::{ContainerHere, Surroundings};
 use crate::script::Signed;
 
-/// A request in place of the refused one, and what is to be done first.
+/// A request in place of the refused one, and the operations before it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Attempt {
     pub(super) before: Vec<Op>,
     pub(super) op: Op,
 }
 
-/// Fields that change, an operation more counted as two; then bytes.
+/// Number of changed fields, an additional operation counted as two; then bytes.
 pub(super) type Distance = (usize, u128);
 
 impl Attempt {
@@ -39,12 +47,12 @@ impl Attempt {
         Self { before: Vec::new(), op }
     }
 
-    /// The operations, one after the other.
+    /// The operations, in order.
     pub(super) fn lines(&self) -> Vec<String> {
         self.before.iter().chain([&self.op]).map(Op::to_string).collect()
     }
 
-    /// How far it is from the refused request.
+    /// The distance from the refused request.
     pub(super) fn distance(&self, original: &Self, around: &Surroundings) -> Distance {
         let (fields, bytes) = match (&self.op, &original.op) {
             (Op::Map { .. }, Op::Map { .. }) => map::distance(&self.op, &original.op, around),
@@ -69,7 +77,7 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// Arguments in which two operations differ; another verb counts as one more.
+/// Number of arguments in which two operations differ; another verb counts as one more.
 fn words_changed(a: &Op, b: &Op) -> usize {
     let (a, b) = (a.invocation(), b.invocation());
     let words = |invocation: &crate::script::Invocation| -> Vec<String> {
@@ -81,7 +89,7 @@ fn words_changed(a: &Op, b: &Op) -> usize {
     changed + left_out + usize::from(a.verb.text != b.verb.text)
 }
 
-/// Requests as large as the kernel said there is room for.
+/// Requests cut to the number that the kernel has available.
 pub(super) fn granted(from: &Attempt, available: i64) -> Vec<Attempt> {
     irqs::granted(&from.op, available).into_iter().map(Attempt::of).collect()
 }
@@ -115,10 +123,10 @@ pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> 
     attempts
 }
 
-/// Descriptors a request could name instead, if its own is the wrong one: none, where there is a
-/// container it would get then, and every container of the process.
+/// Other descriptors for a request whose own may be wrong: the default container, and every
+/// container of the process. Empty if the descriptor is not the cause.
 fn other_fds(fd: Option<Signed>, refusal: &Refusal, around: &Surroundings) -> Vec<Option<Signed>> {
-    // A device knows other requests by the same numbers, and refuses by rules of its own.
+    // A device gives the same request numbers another meaning, and refuses by its own rules.
     let named = |(known, _): &(i32, usize)| fd.is_none_or(|fd| fd.0 == i64::from(*known));
     if around.container_fds.iter().any(named) && !is_about_fd(refusal) {
         return Vec::new();
@@ -128,27 +136,27 @@ fn other_fds(fd: Option<Signed>, refusal: &Refusal, around: &Surroundings) -> Ve
     implied.into_iter().chain(known).filter(|other| *other != fd).collect()
 }
 
-/// Whether the refusal says that the descriptor is the wrong one.
+/// Whether the refusal concerns the descriptor.
 fn is_about_fd(refusal: &Refusal) -> bool {
     let rules = ["bad-fd", "ioctl-unknown", "container-without-iommu"];
     matches!(refusal.conflict, Conflict::Fd(_)) || rules.contains(&refusal.rule.name)
 }
 
-/// The multiples of a page next to `value`, below and above, 0 and what does not exist left out.
+/// The multiples of a page next to `value`, below and above, without 0 and those that overflow.
 fn aligned(value: u64, page: PageSize) -> impl Iterator<Item = u64> {
     let down = value & !page.mask();
     [Some(down), down.checked_add(page.bytes())].into_iter().flatten()
 }
 
-/// Where else a range could be.
+/// Another place for a range.
 struct Room {
     iova: u64,
     size: u64,
-    /// Bytes left out in front.
+    /// Bytes removed at the front.
     cut: u64,
 }
 
-/// Other places for a range: whole in the next gap on either side, or what of it lies in a gap.
+/// Other places for a range: whole in the next gap on either side, or cut to a gap.
 fn elsewhere(iova: u64, size: u64, here: &ContainerHere) -> Vec<Room> {
     let gaps = gaps(here);
     let Some(rest) = size.checked_sub(1) else { return Vec::new() };
@@ -161,7 +169,7 @@ fn elsewhere(iova: u64, size: u64, here: &ContainerHere) -> Vec<Room> {
     let nearest = gaps.iter().min_by_key(distance).copied();
     let mut rooms: Vec<_> = moved.into_iter().map(|iova| Room { iova, size, cut: 0 }).collect();
     if let Some((first, last)) = nearest {
-        // As much of it as goes there.
+        // As much of it as fits there.
         let rest = rest.min(last - first);
         rooms.push(Room {
             iova: iova.clamp(first, last - rest),
@@ -180,10 +188,10 @@ fn elsewhere(iova: u64, size: u64, here: &ContainerHere) -> Vec<Room> {
     rooms
 }
 
-/// What tables translate where nobody says what is valid: four levels of them.
+/// The last IOVA that tables with four levels translate, for containers without valid ranges.
 const INPUT_LAST: u64 = (1 << 48) - 1;
 
-/// Ranges without a mapping in which one may lie, first and last byte, ascending.
+/// Valid ranges without a mapping, first and last byte, ascending.
 fn gaps(here: &ContainerHere) -> Vec<(u64, u64)> {
     let mut valid: Vec<(u64, u64)> =
         here.windows.iter().map(|span| (span.start().get(), span.last().get())).collect();

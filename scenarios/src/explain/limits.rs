@@ -1,4 +1,4 @@
-//! Shortages: of what there is not enough, who says how much there may be, and what is left.
+//! Shortages: the resource that is short, its limit, and what is left.
 
 use passim_model::{Conflict, Refusal, Rid};
 
@@ -6,7 +6,7 @@ use super::words::container_of;
 use crate::op::{IrqIndex, Op};
 use crate::run::Surroundings;
 
-/// What limits a refused request; `None` where nothing is short.
+/// The limit of a refused request; `None` if no resource is short.
 pub(super) fn told(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<String> {
     match (refusal.rule.name, refusal.conflict) {
         ("map-entry-limit", Conflict::Limit { limit, .. }) => {

@@ -1,4 +1,4 @@
-//! In which order a call's checks stand, where that is known.
+//! The order of a call's checks, where it is known.
 
 use passim_model::Rule;
 use passim_vfio::device::rules as device;
@@ -9,8 +9,8 @@ use passim_vfio::rules;
 
 use crate::op::Op;
 
-/// MAP_DMA of memory. Measured on 6.1 and 6.12. A container without a type has nobody who would read
-/// the structure: that is looked at before anything the caller wrote.
+/// MAP_DMA of memory. Measured on 6.1 and 6.12. A container without a type has no driver that would
+/// read the structure, so this is checked before anything the caller wrote.
 static MAP: &[&Rule] = &[
     &rules::CONTAINER_WITHOUT_IOMMU,
     &rules::USER_POINTER,
@@ -86,11 +86,11 @@ static SET_IOMMU: &[&Rule] = &[
 static GET_DEVICE: &[&Rule] =
     &[&rules::USER_POINTER, &rules::DEVICE_NOT_IN_GROUP, &rules::DEVICE_NEEDS_CONTAINER];
 
-/// DEVICE_SET_IRQS, as far as every request goes. From reading 6.12 vfio_pci; outcomes measured.
+/// DEVICE_SET_IRQS: the checks of every request. From reading 6.12 vfio_pci; outcomes measured.
 static SET_IRQS: &[&Rule] =
     &[&rules::USER_POINTER, &rules::SET_IRQS_SHAPE, &device::IRQ_ACTION, &device::IRQ_MODE];
 
-/// What turning messages on asks then, and after it what is asked of every vector.
+/// The checks of enabling messages, before those of each vector.
 static TURNING_ON: &[&Rule] = &[
     &msi::VECTORS_NONE,
     &msi::VECTORS_NO_CAPABILITY,
@@ -105,7 +105,7 @@ static TURNING_ON: &[&Rule] = &[
 /// VFIO_DMA_MAP_FLAG_VADDR, or _RESERVED_MSI_IOVA of the series. `linux/vfio.h`.
 const MAP_FLAG_THIRD: u64 = 1 << 2;
 
-/// The checks a request had passed when `refused` stopped it, in their order; none where the order
+/// The checks that a request had passed when `refused` stopped it, in order; empty where the order
 /// is not known.
 pub(super) fn passed(op: &Op, refused: &Rule, policy: &Policy) -> Vec<&'static Rule> {
     let checks = match op {
@@ -127,7 +127,7 @@ pub(super) fn passed(op: &Op, refused: &Rule, policy: &Policy) -> Vec<&'static R
         }
         Op::Enable { .. } | Op::Disable { .. } | Op::SetIrqs { .. } => {
             let is_listed = SET_IRQS.contains(&refused);
-            // What else there is comes after these three, whichever interrupt is asked.
+            // All other checks come after these three, whichever interrupt is named.
             return match device::RULES.contains(&refused) && !is_listed {
                 true => SET_IRQS[..3].to_vec(),
                 false => SET_IRQS.iter().copied().take_while(|rule| *rule != refused).collect(),
@@ -137,7 +137,7 @@ pub(super) fn passed(op: &Op, refused: &Rule, policy: &Policy) -> Vec<&'static R
     };
     let mut checks: Vec<&Rule> = checks.iter().copied().filter(|it| is_made(it, policy)).collect();
     if policy.wrap_errno == WrapErrno::Eoverflow {
-        // 7.2 vfio_iommu_type1: MAP tests it before permissions and alignment.
+        // 7.2 vfio_iommu_type1: MAP checks it before permissions and alignment.
         let place = |wanted: &Rule| checks.iter().position(|rule| *rule == wanted);
         if let (Some(from), Some(to)) = (place(&rules::MAP_WRAP), place(&rules::MAP_NO_PERMISSION))
         {
@@ -155,7 +155,7 @@ pub(super) fn passed(op: &Op, refused: &Rule, policy: &Policy) -> Vec<&'static R
     }
 }
 
-/// Whether this kernel has the check at all.
+/// Whether this kernel makes the check.
 fn is_made(rule: &Rule, policy: &Policy) -> bool {
     match rule.name {
         "map-entry-limit" => policy.entry_limit == EntryLimit::Parameter,

@@ -1,4 +1,4 @@
-//! The nearest request that is accepted: made, not guessed.
+//! Searches the nearest accepted request by trying candidates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,20 +12,20 @@ use super::{Subject, why};
 use crate::op::Op;
 use crate::run::{Runner, Surroundings};
 
-/// Most requests that are made in order of their distance.
+/// Most requests that are tried in order of their distance.
 const MOST_IN_ORDER: usize = 24;
 
 /// Most checks that are satisfied one after the other.
 const MOST_CHECKS: usize = 16;
 
-/// What came of one attempt.
+/// The result of one attempt.
 #[derive(Clone, Copy)]
 pub(super) enum Tried {
     Accepted,
     Refused(Refusal),
-    /// What was to come first was refused: nothing follows from that.
+    /// An operation before it was refused, so nothing is known.
     Blocked(Refusal),
-    /// It could not be performed, or the kernel went wrong.
+    /// It could not be performed, or the kernel misbehaved.
     Lost,
 }
 
@@ -42,19 +42,19 @@ impl fmt::Display for Tried {
     }
 }
 
-/// A search under way.
+/// A search in progress.
 pub(super) struct Search<'a, T> {
     trial: T,
     around: &'a Surroundings,
     original: Attempt,
     refusal: Refusal,
-    /// How much the kernel said there is of what was asked for.
+    /// The number that the kernel reported as available.
     available: Option<i64>,
     tried: BTreeMap<String, (Distance, Attempt, Tried)>,
 }
 
 impl<'a, T: Trial> Search<'a, T> {
-    /// Of what is accepted where `op` was refused, or where less was available.
+    /// A search for what is accepted where `op` was refused, or where fewer were available.
     pub(super) fn new(
         trial: T,
         around: &'a Surroundings,
@@ -67,10 +67,10 @@ impl<'a, T: Trial> Search<'a, T> {
 
     /// Searches the request nearest to the refused one that is accepted.
     ///
-    /// Requests near to it follow from what it ran into; where one of these is refused as well,
-    /// more follow from what that ran into. They are made in order of their distance. A request
-    /// that is wrong in many ways is too far from any that is accepted for that: then its checks
-    /// are satisfied one after the other, each by the nearest change that does.
+    /// Candidates follow from the conflict; where one of them is refused as well, more follow from
+    /// its conflict. They are tried in order of their distance. A request that is wrong in many
+    /// ways is too far from any accepted one for that: then its checks are satisfied one after the
+    /// other, each by the nearest change that satisfies it.
     pub(super) fn nearest(mut self) -> Nearest {
         let found = self.in_order().or_else(|| self.check_by_check());
         let tries = self.tried.len();
@@ -111,7 +111,7 @@ impl<'a, T: Trial> Search<'a, T> {
         }
     }
 
-    /// Checks stand in an order: what satisfies one is refused by a later one, or accepted.
+    /// Checks have an order: a request that satisfies one is refused by a later one, or accepted.
     fn check_by_check(&mut self) -> Option<Attempt> {
         let mut passed = BTreeSet::new();
         let (mut from, mut refusal) = (self.original.clone(), self.refusal);
@@ -135,7 +135,7 @@ impl<'a, T: Trial> Search<'a, T> {
         None
     }
 
-    /// Requests near `from`, the nearest to the original first.
+    /// Requests near `from`, sorted by distance from the original.
     fn near(&self, from: &Attempt, refusal: &Refusal) -> Vec<(Distance, Attempt)> {
         let mut near = candidate::near(from, refusal, self.around);
         if let Some(available) = self.available.filter(|_| *from == self.original) {
@@ -163,21 +163,21 @@ impl<'a, T: Trial> Search<'a, T> {
     }
 }
 
-/// Where requests are made to see what comes of them.
+/// A place where requests can be tried.
 pub(super) trait Trial {
     /// Makes a request.
     fn made(&mut self, attempt: &Attempt) -> Tried;
 }
 
-/// On a machine of its own, that was run to the line for it.
+/// Each on a new machine, which is run to the line first.
 impl Trial for &Subject<'_> {
     fn made(&mut self, attempt: &Attempt) -> Tried {
         self.arrive_quickly().map_or(Tried::Lost, |mut runner| performed(&mut runner, attempt))
     }
 }
 
-/// On one machine after the other request was refused there, which changed nothing. What takes more
-/// than one operation is not made.
+/// All on one machine after the original request was refused there, which changed nothing. An
+/// attempt of several operations is not made.
 impl Trial for Runner {
     fn made(&mut self, attempt: &Attempt) -> Tried {
         if attempt.before.is_empty() { performed(self, attempt) } else { Tried::Lost }

@@ -1,4 +1,4 @@
-//! Why no request near a refused one is accepted: what stands in the way of them all.
+//! Why no request near a refused one is accepted: the obstacle to all of them.
 
 use passim_model::{Conflict, Refusal};
 use passim_vfio::policy::{Choice, ThirdMapFlag, WindowProvider};
@@ -7,7 +7,7 @@ use super::words::container_of;
 use crate::op::Op;
 use crate::run::Surroundings;
 
-/// What there is to say of a request near which `tries` were made, and none was accepted.
+/// The explanation for a request near which `tries` were made, and none was accepted.
 pub(super) fn none(op: &Op, refusal: &Refusal, around: &Surroundings, tries: usize) -> String {
     of_windows(op, refusal, around).or_else(|| of_rule(op, refusal, around)).unwrap_or_else(|| {
         let rule = refusal.rule.name;
@@ -55,7 +55,7 @@ fn of_windows(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Strin
     }
 }
 
-/// What `go-on` does was asked before.
+/// `go-on` repeats no check: the call it continues was checked before.
 const ASKED_BEFORE: &str = "it goes on with a call that began in a line before; what could be asked \
                             otherwise was asked there";
 

@@ -11,7 +11,8 @@ pub(super) fn draw(report: &Report, colour: Colour) -> String {
     let group = match &report.place {
         None => title.element(Origin::path(&report.path)),
         Some(place) if place.shows_line_start() => title.element(snippet(place).path(&report.path)),
-        // The drawing would count its column from where the excerpt begins, so it is told apart.
+        // The snippet would count the column from the start of the excerpt, so the place is given
+        // separately.
         Some(place) => title
             .element(
                 Origin::path(&report.path)

@@ -89,7 +89,7 @@ impl SourceText {
         InputError::in_line(kind, &self.path, number + 1, line, span, message)
     }
 
-    /// An error about one line, 1-based; all of it is marked.
+    /// An error about one line, 1-based; the whole line is marked.
     pub fn error_in_line(
         &self,
         kind: InputKind,

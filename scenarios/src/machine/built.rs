@@ -1,4 +1,4 @@
-//! How the interrupt controllers of a GICv3 are built, over what its preset says.
+//! Hardware features of a GICv3 and its ITSs that override its preset.
 
 use passim_gic::choice::ItsChoices;
 use passim_gic::choice::its::{Caching, CommandErrors, ReservedBits};
@@ -9,18 +9,18 @@ use passim_model::{IntId, PhysAddr};
 use crate::chosen::NoSuch;
 use crate::input_error::nearest;
 
-/// What of a GICv3 is built otherwise than its preset has it; `None` as that has it.
+/// The features of a GICv3 that differ from its preset; `None` takes the preset's.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct GicBuilt {
-    /// What follows from a command that an ITS cannot perform.
+    /// How an ITS reacts to a command that it cannot perform.
     pub command_errors: Option<CommandErrors>,
-    /// Whether bits of a command that must be zero are looked at.
+    /// Whether an ITS checks the bits of a command that must be zero.
     pub reserved_bits: Option<ReservedBits>,
     /// An SPI that pulses when a command fails.
     pub error_interrupt: Option<u32>,
-    /// An SPI that pulses when a message is recorded that cannot be translated: GITS_TYPER.UMSIirq.
+    /// An SPI that pulses when an untranslatable message is recorded: GITS_TYPER.UMSIirq.
     pub unmapped_interrupt: Option<u32>,
-    /// Translations that an ITS remembers.
+    /// The translation cache of an ITS.
     pub cache: Option<Caching>,
     /// Bits of an EventID, 1 to 32: GITS_TYPER.ID_bits.
     pub event_bits: Option<u32>,
@@ -36,25 +36,25 @@ pub struct GicBuilt {
     pub held_collections: Option<u8>,
     /// Whether commands name redistributors by address: GITS_TYPER.PTA.
     pub by_address: Option<bool>,
-    /// Pages that tables are made of: GITS_BASER.Page_Size.
+    /// Supported page sizes of tables: GITS_BASER.Page_Size.
     pub table_pages: Option<PageSizes>,
     /// Bytes of an entry of the device and of the collection table: GITS_BASER.Entry_Size.
     pub table_entry: Option<u8>,
     /// Whether the device table and the collection table may have two levels: GITS_BASER.Indirect.
     pub two_level: Option<(bool, bool)>,
-    /// How entries are laid out, and with it GITS_TYPER.ITT_entry_size.
+    /// Layout of table entries, which decides GITS_TYPER.ITT_entry_size.
     pub entries: Option<Layout>,
-    /// Whether messages that cannot be translated are recorded: GITS_TYPER.UMSI.
+    /// Whether untranslatable messages are recorded: GITS_TYPER.UMSI.
     pub unmapped_messages: Option<bool>,
-    /// LPIs by register: GICR_TYPER.DirectLPI.
+    /// Whether registers can set LPIs pending: GICR_TYPER.DirectLPI.
     pub direct_lpi: Option<bool>,
-    /// GICR_INVLPIR and GICR_INVALLR without the others: GICR_CTLR.IR.
+    /// Whether GICR_INVLPIR and GICR_INVALLR exist without the other registers: GICR_CTLR.IR.
     pub invalidation_registers: Option<bool>,
-    /// SPIs by message: GICD_TYPER.MBIS.
+    /// Whether messages can raise SPIs: GICD_TYPER.MBIS.
     pub message_spis: Option<bool>,
 }
 
-/// The keys, each with the values it takes.
+/// The keys, each with its possible values.
 const KEYS: [(&str, &[&str]); 20] = [
     ("command-errors", &["ignore", "report", "stall"]),
     ("reserved-bits", &["ignore", "error"]),
@@ -79,7 +79,7 @@ const KEYS: [(&str, &[&str]); 20] = [
 ];
 
 impl GicBuilt {
-    /// Sets one by its name, whose words `-` or `_` separates.
+    /// Sets a feature by its key, whose words `-` or `_` separates.
     ///
     /// # Errors
     /// There is no such key, or it has no such value.
@@ -91,7 +91,7 @@ impl GicBuilt {
         self.take(&known, value).ok_or_else(|| no_value(&known, value))
     }
 
-    /// Sets one of the keys; `None` if it has no such value.
+    /// Sets one of the keys; `None` if the value is invalid.
     fn take(&mut self, key: &str, value: &str) -> Option<()> {
         match key {
             "command-errors" => self.command_errors = Some(command_errors(value)?),
@@ -140,7 +140,7 @@ impl GicBuilt {
         Some(())
     }
 
-    /// What is set in `over` counts, and the rest as it is.
+    /// These features, overridden by those that `over` sets.
     pub fn under(self, over: Self) -> Self {
         Self {
             command_errors: over.command_errors.or(self.command_errors),
@@ -166,14 +166,14 @@ impl GicBuilt {
         }
     }
 
-    /// What an ITS chooses, of what is said of that.
+    /// Sets the choices of an ITS that these features decide.
     pub(crate) fn choose(self, choices: &mut ItsChoices) {
         set(&mut choices.command_errors, self.command_errors);
         set(&mut choices.reserved_bits, self.reserved_bits);
         set(&mut choices.caching, self.cache);
     }
 
-    /// Builds it so, with the first redistributor at this address.
+    /// Sets the features in an implementation with the first redistributor at this address.
     pub(crate) fn apply(self, built: &mut v3::Implementation, redistributors: PhysAddr) {
         for its in &mut built.its {
             self.choose(&mut its.choices);
@@ -211,7 +211,7 @@ fn set<T>(place: &mut T, said: Option<T>) {
     }
 }
 
-/// The reaction to command errors of this name: `ignore`, `report` (as an SError) or `stall`.
+/// The reaction to command errors by its name: `ignore`, `report` (as an SError) or `stall`.
 fn command_errors(name: &str) -> Option<CommandErrors> {
     let reactions = [CommandErrors::Skip, CommandErrors::Report, CommandErrors::Stall];
     Some(reactions[one_of(name, ["ignore", "report", "stall"])?])
@@ -233,7 +233,7 @@ fn number(value: &str, least: u32, most: u32) -> Option<u32> {
     value.parse().ok().filter(|number| (least..=most).contains(number))
 }
 
-/// The place of a word among others.
+/// The index of a word in `known`.
 fn one_of<const N: usize>(value: &str, known: [&str; N]) -> Option<usize> {
     known.iter().position(|known| *known == value)
 }

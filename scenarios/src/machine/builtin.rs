@@ -1,9 +1,9 @@
-//! The machines that come with the program.
+//! The built-in machines.
 
 use super::Machine;
 use crate::input_error::{InputError, SourceText};
 
-/// Names of the machines built in, and their files.
+/// Names of the built-in machines, and their files.
 pub const BUILTIN: &[(&str, &str)] = &[
     ("armada-7040", include_str!("../../machines/armada-7040.toml")),
     ("board-its", include_str!("../../machines/board-its.toml")),
@@ -37,7 +37,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
 /// The built-in machine of this name; `None` if there is none.
 ///
 /// # Errors
-/// None in a released program: a test reads every one. Editing a file may bring one.
+/// None in a released program: a test reads every machine. Editing a file may introduce one.
 pub fn builtin(name: &str) -> Option<Result<Machine, InputError>> {
     let (name, text) = BUILTIN.iter().find(|(builtin, _)| *builtin == name)?;
     let source = SourceText::new(format!("machines/{name}.toml"), *text);

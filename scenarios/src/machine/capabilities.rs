@@ -1,13 +1,13 @@
-//! What a function's configuration space says of its messages, its place and its kind.
+//! The contents of a function's configuration space: messages, location, kind.
 //!
-//! For: reading the bytes a machine gives of it. Not for: what reads and writes of a running device
-//! make of them.
+//! For the bytes that a machine lists. Not here: the effect of reads and writes on a running
+//! device.
 
 use super::Function;
 
-/// Where the words of capabilities lie, in bytes from the capability's own offset, and in the
-/// header of a bridge. PCI Local Bus Specification 3.0, 6.8.1 and 6.8.2; PCI-to-PCI Bridge
-/// Architecture Specification 1.2, 3.2; PCI Express Base Specification, 7.5.3.
+/// Offsets of registers, in bytes from the capability's own offset, or in the header of a bridge.
+/// PCI Local Bus Specification 3.0, 6.8.1 and 6.8.2; PCI-to-PCI Bridge Architecture Specification
+/// 1.2, 3.2; PCI Express Base Specification, 7.5.3.
 mod offset {
     /// Message control of MSI and of MSI-X; PCI Express capabilities register.
     pub(super) const FLAGS: usize = 2;
@@ -45,25 +45,24 @@ impl Function {
         Some(u32::from(flags & 0x7ff) + 1)
     }
 
-    /// Where the MSI-X table lies; `None` without the capability.
+    /// The place of the MSI-X table; `None` without the capability.
     pub fn msix_table(&self) -> Option<BarOffset> {
         self.bar_offset(usize::from(self.msix?) + offset::MSIX_TABLE)
     }
 
-    /// Where the MSI-X pending bits lie; `None` without the capability.
+    /// The place of the MSI-X pending bits; `None` without the capability.
     pub fn msix_pba(&self) -> Option<BarOffset> {
         self.bar_offset(usize::from(self.msix?) + offset::MSIX_PBA)
     }
 
-    /// The bus behind a bridge; `None` for what is no bridge.
+    /// The secondary bus of a bridge; `None` for other functions.
     pub fn secondary_bus(&self) -> Option<u8> {
         let config = self.config.as_ref()?;
-        // Header type 1 is a PCI-to-PCI bridge; bit 7 only says that there are more functions.
+        // Header type 1 is a PCI-to-PCI bridge; bit 7 marks a multi-function device.
         (config[offset::HEADER_TYPE] & 0x7f == 1).then_some(config[offset::SECONDARY_BUS])
     }
 
-    /// Whether it is the first of several functions of a device; `None` if its registers are not
-    /// given.
+    /// Whether its header marks a multi-function device; `None` if its header is not listed.
     pub fn is_multifunction(&self) -> Option<bool> {
         let config = self.config.as_ref()?;
         Some(config[offset::HEADER_TYPE] & 0x80 != 0)

@@ -1,7 +1,7 @@
-//! What must hold of a machine wherever it came from.
+//! Rules for every machine, whatever its source.
 //!
-//! What a file may say is [`file`](super::file)'s; here is what holds for built-in machines and
-//! recorded ones as well.
+//! Not here: the form of a machine file, which is in [`file`](super::file). These rules hold for
+//! built-in and recorded machines as well.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Whose streams are those of another device, as far as an SMMU and its driver can tell.
+//! Devices that share a stream, as an SMMU and its driver see it.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use passim_vfio::policy::Smmu2Entries;
 use super::Iommu;
 use super::groups::Contradiction;
 
-/// What an IOMMU's driver makes of a stream of two devices.
+/// How an IOMMU's driver treats a stream of two devices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Sharing {
-    /// The second gets neither group nor driver.
+    /// The second device gets neither group nor driver.
     Refused,
-    /// It does not look.
+    /// The driver does not check.
     Unseen,
-    /// They share a stream mapping entry, whose register does not compare these bits.
+    /// The devices share a stream mapping entry, whose register masks these bits.
     Entries {
         /// `stream-match-mask`.
         mask: u32,
     },
 }
 
-/// Who had which stream first, IOMMU by IOMMU.
+/// The first device of each stream, per IOMMU.
 #[derive(Debug)]
 pub(super) struct Streams {
     sharing: Vec<Sharing>,
@@ -30,7 +30,7 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    /// Nobody's streams, of a kernel whose driver of SMMUv2s has these entries.
+    /// No streams yet, for a kernel whose SMMUv2 driver assigns entries like this.
     pub(super) fn new(iommu: &Iommu, entries: Smmu2Entries) -> Self {
         let sharing = match iommu {
             Iommu::SmmuV2(smmus) => {
@@ -45,11 +45,12 @@ impl Streams {
         Self { sharing, first: BTreeMap::new() }
     }
 
-    /// A device has these streams from now on. The answer is the one before it whose group it
-    /// joins, because an entry has streams of both.
+    /// Adds the streams of a device. Returns the earlier device whose group it joins, because both
+    /// have streams in one entry.
     ///
     /// # Errors
-    /// [`Contradiction`]: it is behind no SMMU, or one that has it left out.
+    /// [`Contradiction`]: the device is behind no SMMU, or the kernel refuses it because another
+    /// device has its stream.
     pub(super) fn take(
         &mut self,
         device: Endpoint,
@@ -75,9 +76,9 @@ impl Streams {
         Ok(joined)
     }
 
-    /// The device before this one whose group it joins, or would join if it came.
-    // 6.12 arm-smmu.c, arm_smmu_device_group: each entry overwrites what the one before it said, so
-    // the last decides.
+    /// The earlier device whose group this one joins, or would join.
+    // 6.12 arm-smmu.c, arm_smmu_device_group: each entry overwrites the group of the one before it,
+    // so the last decides.
     pub(super) fn joined(
         &self,
         device: Endpoint,
@@ -89,7 +90,7 @@ impl Streams {
         (last != device).then_some(last)
     }
 
-    /// Measured on 6.1 and 6.12: a device whose stream is another's gets neither group nor driver.
+    /// Measured on 6.1 and 6.12: a device that has another's stream gets neither group nor driver.
     fn refuse(
         &self,
         device: Endpoint,
@@ -111,12 +112,12 @@ impl Streams {
         })
     }
 
-    /// Who had the entry of a stream first.
+    /// The first device with the entry of a stream.
     pub(super) fn first(&self, smmu: usize, stream: StreamId) -> Option<Endpoint> {
         self.first.get(&self.key(smmu, stream)?).copied()
     }
 
-    /// The streams that one entry has.
+    /// The key of a stream's entry.
     fn key(&self, smmu: usize, stream: StreamId) -> Option<(usize, u32)> {
         match self.sharing.get(smmu) {
             Some(Sharing::Unseen) => None,

@@ -1,11 +1,11 @@
-//! Which device is in which IOMMU group: as a machine says, as its hierarchy says, and whether the
-//! two agree.
+//! IOMMU groups of devices: as the machine states them, as they follow from the hierarchy, and
+//! whether the two agree.
 //!
-//! A kernel gives a group to a device behind an IOMMU when a driver is tried on it (measured on 6.1
-//! and 6.12: a function nobody tried to bind has none). So a function with a driver has the group
-//! that follows from the hierarchy, and one without has none, unless the machine says more. Behind
-//! SMMUv2s the kernel has a say as well ([`Machine::grouped`]): whose streams share a stream
-//! mapping entry.
+//! A kernel gives a device behind an IOMMU a group when a driver is probed for it (measured on 6.1
+//! and 6.12: a function that was never probed has none). So a function with a driver has the group
+//! that follows from the hierarchy, and one without has none, unless the machine states otherwise.
+//! Behind SMMUv2s the kernel matters as well ([`Machine::grouped`]): devices whose streams share a
+//! stream mapping entry share a group.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,35 +18,35 @@ use passim_vfio::policy::Smmu2Entries;
 use super::entries::Streams;
 use super::{Function, Iommu, Machine, Platform};
 
-/// What a machine file says of a device's group.
+/// The machine file's statement about a device's group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Given {
     /// Nothing.
     #[default]
     Nothing,
-    /// That it has none.
+    /// It has none.
     NoGroup,
     /// Its number.
     Number(u32),
 }
 
-/// A contradiction between what is given and what follows.
+/// A contradiction between stated and derived groups.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Contradiction {
-    /// Where.
+    /// The device.
     pub(super) device: Endpoint,
-    /// What, in words.
+    /// The contradiction, in words.
     pub(super) message: String,
-    /// What to do.
+    /// The remedy.
     pub(super) hint: String,
 }
 
 const KEEP: &str = "leave `group` out, or say `groups = \"given\"` at the top to keep yours";
 
 impl Machine {
-    /// The isolation groups that follow from the hierarchy, and from the driver of SMMUv2s that has
-    /// these entries, for the functions that have a group, by ascending requester identifier;
-    /// `None` if there is no hierarchy.
+    /// The isolation groups that follow from the hierarchy, and from how the SMMUv2 driver assigns
+    /// entries, for the functions that have a group, by ascending requester ID; `None` if there is
+    /// no hierarchy.
     pub fn isolation(&self, entries: Smmu2Entries) -> Option<Groups> {
         let grouped = self.functions.iter().filter(|function| function.group.is_some());
         let hierarchy = self.hierarchy().ok()?;
@@ -61,11 +61,12 @@ impl Machine {
         Some(isolation_groups_behind(&hierarchy, order, |rid| joins.get(&rid).copied()))
     }
 
-    /// The machine with the groups that a kernel makes whose driver of SMMUv2s has these entries: a
-    /// file's are those of one that has them with the domain, and compares nobody's with another's.
+    /// The machine with the groups of a kernel whose SMMUv2 driver assigns entries like this. A
+    /// file's groups are those of a driver that assigns entries to the domain and does not compare
+    /// devices.
     ///
     /// # Errors
-    /// [`GroupConflict`]: what the file says of groups is not what that kernel makes.
+    /// [`GroupConflict`]: the file's groups are not those of that kernel.
     pub fn grouped(&self, entries: Smmu2Entries) -> Result<Cow<'_, Self>, GroupConflict> {
         let (Some(said), Iommu::SmmuV2(_), Ok(hierarchy), Smmu2Entries::OfTheDevice) =
             (&self.said, &self.iommu, self.hierarchy(), entries)
@@ -81,15 +82,15 @@ impl Machine {
     }
 }
 
-/// What a machine says of groups is not what a kernel makes of it.
+/// The machine's groups are not those that a kernel makes.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct GroupConflict(String);
 
-/// What a machine file says of the groups of devices.
+/// The groups of devices in a machine file.
 pub(super) type Said = BTreeMap<Endpoint, Given>;
 
-/// Takes the groups as they are given.
+/// Sets the groups as stated.
 pub(super) fn take(functions: &mut [Function], platforms: &mut [Platform], given: &Said) {
     let number = |device: Endpoint| match given.get(&device) {
         Some(Given::Number(number)) => Some(*number),
@@ -103,8 +104,8 @@ pub(super) fn take(functions: &mut [Function], platforms: &mut [Platform], given
     }
 }
 
-/// Completes the groups of `functions`, ascending by requester identifier, and of `platforms`: a
-/// group that is not given gets the lowest free number, functions first.
+/// Completes the groups of `functions`, ascending by requester ID, and of `platforms`: a group
+/// without a stated number gets the lowest free one, functions first.
 ///
 /// # Errors
 /// [`Contradiction`].
@@ -164,7 +165,7 @@ pub(super) fn complete(
             *number = Some(numbers.lowest());
         }
     }
-    // Groups of functions that are not turned on tell which of them belong together.
+    // Groups of functions that are not enabled yet show which of them belong together.
     let of_class: Vec<_> =
         of_class.into_iter().map(|number| number.unwrap_or_else(|| numbers.lowest())).collect();
     let number = |device: Endpoint| class_of.get(&device).map(|class| of_class[*class]);
@@ -177,7 +178,7 @@ pub(super) fn complete(
     Ok(())
 }
 
-/// Gives a class the number of a device of the board, which is in it because of `with`.
+/// Gives a class the number of a platform device, which is in it because of `with`.
 fn give(
     number: u32,
     device: Endpoint,
@@ -203,10 +204,10 @@ fn give(
     }
 }
 
-/// Devices whose streams share an entry are of one group.
-// 6.12 arm-smmu.c, arm_smmu_device_group: EINVAL for one between two groups. It does not notice one
-// that shares its first entry and not its last; two groups are then sent where the last of them was
-// attached, which is not modelled.
+/// Devices whose streams share an entry are in one group.
+// 6.12 arm-smmu.c, arm_smmu_device_group: EINVAL for a device between two groups. It misses a
+// device that shares its first entry and not its last; both groups then translate through the
+// domain that was attached last, which is not modelled.
 fn one_group_an_entry(
     functions: &[Function],
     platforms: &[Platform],
@@ -237,7 +238,7 @@ fn one_group_an_entry(
     Ok(())
 }
 
-/// The one number that is given to members of a class.
+/// The one number stated for members of a class.
 fn number_of(
     class: &[Rid],
     groups: &Groups,

@@ -8,25 +8,25 @@ use std::collections::BTreeMap;
 use super::ids::Ids;
 use super::{Function, Machine};
 
-/// What isolation depends on and configuration space does not say.
+/// Facts that isolation depends on and configuration space does not contain.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Isolation {
     /// Access control.
     pub acs: Acs,
-    /// Devices and functions of its own bus, `device << 3 | function`, under whose identifiers it
-    /// also sends.
+    /// Devices and functions of its own bus, `device << 3 | function`, whose requester IDs it also
+    /// uses.
     pub aliases: Vec<u8>,
-    /// Whether a bridge sends under the other identifier than its kind does: see
+    /// Whether a bridge sends under the other requester ID than its type does: see
     /// [`Node::swapped_alias`].
     pub swapped_alias: bool,
     /// The physical function of a virtual one.
     pub physical: Option<Rid>,
 }
 
-/// Why functions make no hierarchy.
+/// Why functions form no hierarchy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NoHierarchy {
-    /// Their places contradict one another.
+    /// Their locations contradict one another.
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// A device/port type that is reserved.
@@ -35,7 +35,7 @@ pub enum NoHierarchy {
 }
 
 impl NoHierarchy {
-    /// The function at which to complain.
+    /// The function that the error is about.
     pub(super) fn rid(self) -> Rid {
         match self {
             Self::Malformed(
@@ -58,8 +58,7 @@ impl Machine {
         of_functions(&self.functions)
     }
 
-    /// The bridges above each of its functions, the nearest first; none where there is no
-    /// hierarchy.
+    /// The bridges above each of its functions, the nearest first; empty without a hierarchy.
     pub(crate) fn bridges_above(&self) -> BTreeMap<Rid, Vec<Above>> {
         let Ok(hierarchy) = self.hierarchy() else { return BTreeMap::new() };
         let above = |rid| {
@@ -96,7 +95,8 @@ fn node(function: &Function, all: &[Function]) -> Result<Node, NoHierarchy> {
 }
 
 /// 6.12 probe.c, pci_setup_device and pci_scan_slot: function 0 by bit 7 of its header type, every
-/// other function of a device because it was found. Where no header is given, the others tell.
+/// other function of a device because it was found. Without a header, other functions of the device
+/// decide.
 fn is_multifunction(function: &Function, all: &[Function]) -> bool {
     let rid = function.rid;
     let same_device = |other: &Function| {
@@ -112,27 +112,28 @@ fn is_multifunction(function: &Function, all: &[Function]) -> bool {
         }
 }
 
-/// Everything a function's transactions are known by, from where it is.
+/// The identifiers of a function's transactions, which follow from its location.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Known {
-    /// The SMMU it is behind; `None` for one that is behind none.
+    /// The SMMU it is behind; `None` if there is none.
     pub(super) smmu: Option<usize>,
-    /// Its StreamIDs, its own first; its requester identifier behind no SMMU.
+    /// Its StreamIDs, its own first; its requester ID behind no SMMU.
     pub(super) streams: Vec<StreamId>,
 }
 
-/// Which of its StreamIDs the transactions of the function at `rid` carry: the last, where a bridge
-/// to conventional PCI answers for it; its own otherwise.
-// PCI Express to PCI/PCI-X Bridge Specification 1.0, 2.3: the bridge takes ownership of what comes
-// from a conventional bus and sends it on under its secondary bus number, device 0, function 0.
+/// The StreamID that the transactions of the function at `rid` carry: the last, where a bridge to
+/// conventional PCI aliases it; its own otherwise.
+// PCI Express to PCI/PCI-X Bridge Specification 1.0, 2.3: the bridge takes ownership of
+// transactions from a conventional bus and forwards them under its secondary bus number, device 0,
+// function 0.
 pub(super) fn sent_under(hierarchy: &Hierarchy, rid: Rid, streams: &[StreamId]) -> StreamId {
     let answered_for = hierarchy.message_alias(rid) != rid;
     let stream = if answered_for { streams.last() } else { streams.first() };
     *stream.expect("a function has at least one")
 }
 
-/// The SMMU and the StreamIDs of the function at `rid`; the alias that leads to another SMMU than
-/// the function itself, if one does.
+/// The SMMU and the StreamIDs of the function at `rid`. The error is the alias that is behind
+/// another SMMU than the function itself.
 pub(super) fn streams(hierarchy: &Hierarchy, ids: &Ids, rid: Rid) -> Result<Known, Rid> {
     let mut known = Known { smmu: None, streams: Vec::new() };
     for alias in hierarchy.aliases(rid) {

@@ -1,31 +1,30 @@
-//! From a requester identifier to what an SMMU and an ITS know a device by.
+//! Maps requester IDs to StreamIDs of an SMMU and DeviceIDs of an ITS.
 //!
 //! Devicetree, pci-iommu.txt and pci-msi.txt: `iommu-map` and `msi-map`, each with a mask that is
-//! applied first. A machine without such a map has the identity: StreamID and DeviceID are the
-//! requester identifier.
+//! applied first. Without a map StreamID and DeviceID are the requester ID.
 
 use passim_model::{DeviceId, Rid, StreamId};
 
-/// A range of requester identifiers and what it becomes.
+/// A range of requester IDs and what it maps to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Entry<T> {
-    /// The first, after the mask.
+    /// The first requester ID, after the mask.
     pub(super) first: u16,
-    /// How many.
+    /// Number of requester IDs.
     pub(super) count: u32,
-    /// What the first becomes; the others follow.
+    /// What the first maps to; the others follow.
     pub(super) to: T,
 }
 
 impl<T> Entry<T> {
-    /// How far `rid` lies behind the first.
+    /// The offset of `rid` from the first; `None` outside of the range.
     fn distance(&self, rid: u16) -> Option<u32> {
         let distance = u32::from(rid.checked_sub(self.first)?);
         (distance < self.count).then_some(distance)
     }
 }
 
-/// A map: a mask, and ranges of which the first that fits counts.
+/// A map: a mask, and ranges of which the first match applies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Map<T> {
     pub(super) mask: u16,
@@ -35,11 +34,11 @@ pub(super) struct Map<T> {
 /// Both maps; `None` is the identity.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Ids {
-    /// To an SMMU, by its index, and the StreamID of the first.
+    /// To an SMMU, by its index, and the StreamID of the first requester ID.
     pub(super) streams: Option<Map<(usize, u32)>>,
-    /// To an ITS, by its index, and the DeviceID of the first.
+    /// To an ITS, by its index, and the DeviceID of the first requester ID.
     pub(super) devices: Option<Map<(usize, u32)>>,
-    /// `msi-parent`: the ITS of what is in no range.
+    /// `msi-parent`: the ITS of requester IDs in no range.
     pub(super) msi_parent: usize,
 }
 
@@ -60,10 +59,10 @@ impl Ids {
         Some((*smmu, StreamId::new(first.wrapping_add(distance))))
     }
 
-    /// The ITS of messages under `rid`, and what it knows them by. An identifier that is in no
-    /// range stays as it is.
-    // 6.12 of/irq.c, of_msi_map_get_device_domain; without a domain of its own a function has that
-    // of its bus, which pci_host_bridge_of_msi_domain finds by `msi-parent`.
+    /// The ITS of messages under `rid`, and their DeviceID there. A requester ID in no range is its
+    /// own DeviceID.
+    // 6.12 of/irq.c, of_msi_map_get_device_domain; a function without an MSI domain of its own has
+    // that of its bus, which pci_host_bridge_of_msi_domain finds by `msi-parent`.
     pub(super) fn message(&self, rid: Rid) -> (usize, DeviceId) {
         match self.devices.as_ref().and_then(|map| map.find(rid)) {
             Some(((its, first), distance)) => (*its, DeviceId::new(first.wrapping_add(distance))),

@@ -1,4 +1,4 @@
-//! Where the pins of PCI functions lead: through the bridges above each to its root bus, and from
+//! The interrupts of PCI functions' pins: through the bridges above each to its root bus, and from
 //! there to the interrupt controller.
 
 use std::collections::BTreeMap;
@@ -7,17 +7,17 @@ use passim_model::{IntId, Rid};
 
 use super::{Function, Machine};
 
-/// Pins a function can have: INTA to INTD.
+/// Number of pins: INTA to INTD.
 const PINS: usize = 4;
 
 /// Interrupt Pin in the header. PCI 3.0 6.2.4: 0 without one, 1 for INTA.
 const INTERRUPT_PIN: usize = 0x3d;
 
-/// Bridges one behind another, at most: each has a bus of its own.
+/// Most bridges above one another: each has a bus of its own.
 const DEEPEST: usize = 256;
 
 impl Machine {
-    /// The interrupt each function's pin leads to; those that lead nowhere are left out.
+    /// The interrupt of each function's pin; unconnected ones are left out.
     pub fn pins(&self) -> BTreeMap<Rid, IntId> {
         let Some(intx) = self.intx else { return BTreeMap::new() };
         let leads = |function: &Function| {
@@ -28,8 +28,8 @@ impl Machine {
         self.functions.iter().filter_map(leads).collect()
     }
 
-    /// Which of a root bus's four wires a pin comes to. PCI-to-PCI Bridge 1.2 9.1: at each bus the
-    /// device number turns the pins round; devices of a root bus are turned by the board.
+    /// Which of a root bus's four wires a pin reaches. PCI-to-PCI Bridge 1.2 9.1: on each bus the
+    /// pins are rotated by the device number; on a root bus the board does it.
     fn at_the_root(&self, function: &Function, pin: usize) -> Option<usize> {
         let (mut rid, mut pin) = (function.rid, pin);
         for _ in 0..DEEPEST {

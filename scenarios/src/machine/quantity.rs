@@ -42,7 +42,7 @@ impl Visitor<'_> for IntegerOrText {
     }
 }
 
-/// A PCI function as a machine file writes it.
+/// A PCI function in a machine file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Bdf(pub(super) Rid);
 
@@ -76,7 +76,7 @@ impl Visitor<'_> for NumberOrNone {
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<GroupNumber, E> {
-        // i32, because the kernel's numbers are.
+        // i32, as in the kernel.
         let number = u32::try_from(number).ok().filter(|number| *number <= i32::MAX as u32);
         let negative = || E::custom("a group has a number from 0 to 2147483647");
         Ok(GroupNumber(Some(number.ok_or_else(negative)?)))
@@ -91,7 +91,7 @@ impl Visitor<'_> for NumberOrNone {
     }
 }
 
-/// A number of a field with fewer bits.
+/// A number that must fit a field with fewer bits.
 pub(super) fn narrow<'de, D, N>(deserializer: D) -> Result<N, D::Error>
 where
     D: Deserializer<'de>,
@@ -103,7 +103,7 @@ where
         .map_err(|_| D::Error::custom(format!("{number:#x} has more than {bits} bits")))
 }
 
-/// The same, or absent.
+/// The same, optional.
 pub(super) fn optional_narrow<'de, D, N>(deserializer: D) -> Result<Option<N>, D::Error>
 where
     D: Deserializer<'de>,

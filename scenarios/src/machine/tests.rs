@@ -38,7 +38,7 @@ fn parse(text: &str) -> Result<Machine, InputError> {
     Machine::parse(&SourceText::new("m.toml", text))
 }
 
-/// What the small machine is refused for when `line` is replaced by `by`.
+/// The error for the small machine with `line` replaced by `by`.
 fn refusal(line: &str, by: &str) -> String {
     assert!(SMALL.contains(line), "{line}");
     parse(&SMALL.replacen(line, by, 1)).unwrap_err().to_string()
@@ -63,7 +63,7 @@ fn a_small_machine_gets_its_defaults() {
     assert_eq!((edu.msi_vectors(), edu.device_id.get()), (None, 8));
 }
 
-/// What the device tree says of a frame is the kernel's; what the frame says is the hardware's.
+/// A frame's device tree properties are for the kernel; its registers are the hardware's.
 #[test]
 fn a_frame_may_be_described_otherwise_than_it_is() {
     let properties = "spis = 64, msi_base_spi = 160, msi_num_spis = 32";
@@ -75,7 +75,7 @@ fn a_frame_may_be_described_otherwise_than_it_is() {
     assert_eq!((gic.frames[0].first, gic.frames[0].count), (IntId::new(80), 64));
 }
 
-/// The driver takes them as they are listed, not as they lie.
+/// The driver probes frames in the listed order, not by address.
 #[test]
 fn frames_keep_the_order_in_which_they_are_described() {
     let first = SMALL.find("frames = [").unwrap() + "frames = [".len();
@@ -225,7 +225,7 @@ fn a_gicv3_chooses_as_its_preset_says() {
     assert!(with("two_levels = \"both\"").unwrap_err().to_string().contains("two_levels"));
 }
 
-/// Every feature that a machine file says of an ITS by its own key.
+/// Every feature of an ITS that has a key of its own in a machine file.
 const FEATURES: &str = "
 cache = 16
 device_bits = 20

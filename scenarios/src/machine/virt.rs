@@ -1,7 +1,7 @@
-//! Machines that recordings were made on: a topology, completed by what is known of its board.
+//! Machines of recordings: a topology, completed by the facts of its board.
 //!
-//! A topology says what the kernel saw. Where the board's own devices lie it does not say; that is
-//! known here for QEMU's `virt`, and a board of another name is an error, not a guess.
+//! A topology records what the kernel saw, which does not include the addresses of the board's own
+//! devices. They are known here for QEMU's `virt`; any other board is an error, not a guess.
 
 use passim_gic::choice::Preset;
 use passim_gic::v2m::Meaning;
@@ -22,8 +22,8 @@ use crate::input_error::{InputError, InputKind};
 use crate::recording::interrupts::InterruptLine;
 use crate::recording::topo::{GroupMember, PciConfig, PciDevice, Topology};
 
-/// QEMU `virt`, hw/arm/virt.c as of 10.0: where its devices lie. The same in every version of the
-/// board, which are named `virt-9.0` and so on.
+/// QEMU `virt`, hw/arm/virt.c as of 10.0: the addresses of its devices. They are the same in every
+/// version of the board, which are named `virt-9.0` and so on.
 pub(super) mod board {
     use passim_model::PhysAddr;
 
@@ -35,7 +35,7 @@ pub(super) mod board {
     pub(super) const V2M_FRAME: PhysAddr = PhysAddr::new(0x0802_0000);
     // Measured: doorbell leaves of its/dumps lead to 0x8090000, the page of GITS_TRANSLATER.
     pub(super) const ITS: PhysAddr = PhysAddr::new(0x0808_0000);
-    /// The window above 4 GiB, where it is while high memory is on.
+    /// The window above 4 GiB, which the board uses while high memory is on.
     pub(in crate::machine) const ECAM: PhysAddr = PhysAddr::new(0x40_1000_0000);
     pub(super) const SMMU: PhysAddr = PhysAddr::new(0x0905_0000);
 
@@ -49,7 +49,7 @@ pub(super) mod board {
     /// `irq_at_boot` lines of every topology name 106 and 109.
     pub(super) const SMMU_WIRES: [u32; 4] = [106, 107, 108, 109];
 
-    /// SMMU_IDR0 with both stages and with stage 2 only; the other registers do not differ.
+    /// SMMU_IDR0 with both stages and with stage 2 only; the other registers are the same.
     /// Measured: `regs` of every dump.
     pub(super) const IDR0_BOTH: u32 = 0x0d44_101b;
     pub(super) const IDR0_STAGE2: u32 = 0x0d44_1019;
@@ -57,19 +57,19 @@ pub(super) mod board {
     pub(super) const AIDR: u32 = 1;
 }
 
-/// Linux numbers a PCI MSI of a domain without a chip of its own by requester identifier and
-/// vector: `rid << 11 | vector`. Measured on 6.1: 81920 is vector 0 of 00:05.0.
+/// Linux's hwirq of a PCI MSI whose domain has no chip of its own: `rid << 11 | vector`. Measured
+/// on 6.1: 81920 is vector 0 of 00:05.0.
 const HWIRQ_RID_SHIFT: u32 = 11;
 
 impl Machine {
     /// The machine of a recording.
     ///
-    /// Its profile is that of the kernel's version, `linux-6.12` for 6.12.95, whether or not a
-    /// profile of that name exists.
+    /// Its profile is named after the kernel's version, `linux-6.12` for 6.12.95, whether or not
+    /// such a profile exists.
     ///
     /// # Errors
-    /// A board, interrupt controller, SMMU or kind of reserved region whose facts are not known
-    /// here, or a topology that contradicts itself.
+    /// A board, interrupt controller, SMMU or kind of reserved region that is not known here, or a
+    /// topology that contradicts itself.
     pub fn from_topology(topology: &Topology) -> Result<Self, InputError> {
         let board = &topology.board;
         let is_version = |rest: &str| rest.strip_prefix('-').is_some_and(is_number);
@@ -215,7 +215,7 @@ fn functions(topology: &Topology, iommu: &Iommu) -> Result<Vec<Function>, InputE
             let message = format!("no bridge leads to bus {:#04x} of {rid}", top.bus());
             return Err(at(line_of(rid), message));
         }
-        // The identity: no recorded board maps requester identifiers.
+        // The identity: no recorded board maps requester IDs.
         let ids = Ids::default();
         let known = hierarchy::streams(&hierarchy, &ids, rid)
             .map_err(|alias| at(line_of(rid), format!("{alias} is behind another SMMU")))?;
@@ -298,10 +298,10 @@ fn reserved(members: &[GroupMember], rid: Rid) -> Result<Vec<Reserved>, &str> {
     member.reserved.iter().map(|found| region(found).ok_or(found.kind.as_str())).collect()
 }
 
-/// Notes a vector of a host driver at its function; `None` if there is no such function.
+/// Adds a vector of a host driver to its function; `None` if there is no such function.
 fn hold(functions: &mut [Function], line: &InterruptLine) -> Option<()> {
-    // Measured: on 6.12 each device has an interrupt chip, named for it, that counts its vectors;
-    // on 6.1 one chip numbers the vectors of all of them.
+    // Measured: on 6.12 each device has an interrupt chip, named after it, that numbers its
+    // vectors; on 6.1 one chip numbers the vectors of all devices.
     let own_chip = line.chip.len().checked_sub("0000:00:00.0".len());
     let own_chip = own_chip.and_then(|at| line.chip.get(at..)).and_then(Rid::parse);
     let (rid, vector) = match own_chip {

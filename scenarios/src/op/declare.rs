@@ -1,27 +1,27 @@
-//! From a table of verbs to a type that reads and prints as a line: what the declarations in
-//! [`op`](super) expand to. Not here: the verbs.
+//! Generates, from a table of verbs, a type that reads and prints as a line: the expansion of the
+//! declarations in [`op`](super). Not here: the verbs.
 
-/// A verb, as a manual has it.
+/// A verb, for the manual.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Verb {
-    /// What a line begins with.
+    /// The first word of the line.
     pub name: &'static str,
-    /// What it does, a sentence.
+    /// Its effect, in one sentence.
     pub does: &'static str,
-    /// What follows it.
+    /// Its arguments.
     pub arguments: &'static [Argument],
 }
 
-/// An argument of a verb, as a manual has it.
+/// An argument of a verb, for the manual.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Argument {
     /// How it is given.
     pub form: Form,
-    /// The key; of a word without one, what it is.
+    /// The key; for a word without a key, its meaning.
     pub key: &'static str,
-    /// What it says, a sentence.
+    /// Its meaning, in one sentence.
     pub does: &'static str,
-    /// The form of its value; empty where values are those of fields.
+    /// The form of its value; empty where the keys are names of fields.
     pub takes: &'static str,
 }
 
@@ -147,7 +147,7 @@ macro_rules! operations {
                 verbs
             }
 
-            /// Reads an operation that stands in `source`.
+            /// Reads an operation from a line of `source`.
             ///
             /// # Errors
             /// No such verb, or arguments it does not take.

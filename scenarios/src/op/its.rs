@@ -44,15 +44,14 @@ operations! {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
     }
-    /// Shows what an ITS says of itself: numbers it takes, tables it wants.
+    /// Shows the properties of an ITS: widths of identifiers, and the tables it needs.
     ItsSizes = "its-sizes" {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
-        /// Whether there are any of each alone, and not how many.
+        /// Whether to show only which there are, without numbers.
         opt brief: YesNo = "brief",
     }
-    /// A CPU takes interrupts, LPIs with their configuration and their pending bits in these
-    /// tables.
+    /// Enables a CPU's interrupts, and its LPIs with these configuration and pending tables.
     LpisOn = "lpis-on" {
         /// Whose.
         key cpu: u16 = "cpu",
@@ -67,8 +66,8 @@ operations! {
         /// `n` leaves GICR_CTLR.EnableLPIs alone.
         opt enable: YesNo = "enable",
     }
-    /// An ITS gets a queue of 64 KiB and flat tables of 64 KiB, of the largest pages it takes, and
-    /// is enabled.
+    /// Gives an ITS a queue of 64 KiB and flat tables of 64 KiB, of the largest pages that it
+    /// supports, and enables it.
     ItsOn = "its-on" {
         /// The command queue: GITS_CBASER.
         key queue: PhysAddr = "queue",
@@ -79,7 +78,7 @@ operations! {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
     }
-    /// Writes a command into the queue at GITS_CWRITER, moves that on, and waits as a driver does.
+    /// Writes a command into the queue at GITS_CWRITER, advances that, and waits as a driver does.
     ItsCommand = "its-command" {
         /// Its name.
         word name: CommandName = "a command",
@@ -101,7 +100,7 @@ operations! {
         opt bits: u8 = "bits",
         /// V; `y` without it.
         opt valid: YesNo = "valid",
-        /// `n` does not wait, and does not say what came of it.
+        /// `n` does not wait, and shows no result.
         opt wait: YesNo = "wait",
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
@@ -133,9 +132,9 @@ operations! {
     }
     /// A device writes to a doorbell.
     Message = "message" {
-        /// What the ITS knows the device by.
+        /// The device's DeviceID at the ITS.
         key device: u32 = "device",
-        /// What is written: the EventID.
+        /// The data written: the EventID.
         key event: Number = "event",
         /// Bytes; 4 without it.
         opt size: Number = "size",
@@ -144,7 +143,7 @@ operations! {
         /// Which ITS; 0 without it.
         opt its: u16 = "its",
     }
-    /// Shows what an ITS has reported of writes of devices since it was last shown: as GIC-600
+    /// Shows the failed writes of devices that an ITS has reported since the last time, as GIC-600
     /// does.
     FailedWrites = "failed-writes" {
         /// Which ITS; 0 without it.
@@ -169,7 +168,7 @@ operations! {
         /// Which interrupt.
         key intid: u32 = "intid",
     }
-    /// Something happens on a wire of a GICv3: on a PPI's, INTIDs 16 to 31, or an SPI's.
+    /// Signals a wire of a GICv3: of a PPI, INTIDs 16 to 31, or of an SPI.
     GicWire = "gic-wire" {
         /// Which interrupt.
         key intid: u32 = "intid",
@@ -194,15 +193,14 @@ operations! {
         /// Which CPU.
         key cpu: u16 = "cpu",
     }
-    /// A CPU acknowledges and ends everything that waits for it.
+    /// A CPU acknowledges and ends every interrupt that is pending for it.
     Take = "take" {
         /// Which CPU.
         key cpu: u16 = "cpu",
     }
-    /// The GIC is saved, and another one made of what was saved and of memory.
+    /// Saves the GIC, and builds another one from the saved state and memory.
     Migrate = "migrate" {
-        /// The preset of the other, whose tables are rewritten as it lays them out; the same
-        /// without it.
+        /// The preset of the other, in whose layout the tables are rewritten; the same without it.
         opt to: Text = "to",
         /// Memory that no software uses, for tables that are too small for larger entries.
         opt scratch: PhysAddr = "scratch",

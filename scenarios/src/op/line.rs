@@ -1,4 +1,4 @@
-//! An operation as one line that stands in no file, and back.
+//! Reads and prints an operation as one line outside of a file.
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use crate::input_error::{InputError, SourceText};
 use crate::script::invocation;
 
 impl Op {
-    /// Reads an operation that stands in no file.
+    /// Reads an operation that is in no file.
     ///
     /// # Errors
     /// As [`Op::read`]; `name` stands for the file in the error.

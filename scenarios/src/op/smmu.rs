@@ -61,7 +61,7 @@ operations! {
         key oa: PhysAddr = "oa",
         /// The granule: 4K, 16K or 64K; 4K without it.
         opt granule: Number = "granule",
-        /// Whether DS says where its address bits are.
+        /// Whether its address bits are placed as DS requires.
         opt ds: YesNo = "ds",
         /// Fields; those not named are 0.
         rest fields: FieldValues = "field",
@@ -75,14 +75,13 @@ operations! {
         /// Fields; those not named are 0.
         rest fields: FieldValues = "field",
     }
-    /// What a driver does after a command error: the command becomes CMD_SYNC, and the error is
-    /// acknowledged.
+    /// Does what a driver does after a command error: replaces the command by CMD_SYNC, and
+    /// acknowledges the error.
     SkipCommand = "skip-command" {
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }
-    /// A device asks for one access of an SMMU of any kind; shows where it goes, or why it does
-    /// not.
+    /// A device makes one access through an SMMU of any kind; shows where it ends, and why.
     Transaction = "transaction" {
         /// StreamID.
         key sid: u32 = "sid",
@@ -98,12 +97,12 @@ operations! {
         opt size: Number = "size",
         /// Whether the device says that the address is translated already: ATS.
         opt translated: YesNo = "translated",
-        /// Whether it is of a kind that the bus cannot carry on.
+        /// Whether it is an unsupported upstream transaction.
         opt unsupported: YesNo = "unsupported",
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }
-    /// A device hints at accesses to come, which nobody has to answer: E_PAGE_REQUEST.
+    /// A device hints at future accesses, which need no answer: E_PAGE_REQUEST.
     Hint = "page-hint" {
         /// StreamID.
         key sid: u32 = "sid",
@@ -120,7 +119,7 @@ operations! {
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }
-    /// A device asks for a translation: ATS. Writing is asked for too, unless `nw=y`.
+    /// A device requests a translation: ATS. It requests write permission too, unless `nw=y`.
     TranslationRequest = "translation-request" {
         /// StreamID.
         key sid: u32 = "sid",
@@ -130,14 +129,14 @@ operations! {
         key iova: Iova = "iova",
         /// NW: it will not write.
         opt no_write: YesNo = "nw",
-        /// Whether it wants to execute.
+        /// Whether it requests execute permission.
         opt execute: YesNo = "exec",
         /// Whether it claims privilege.
         opt privileged: YesNo = "priv",
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }
-    /// A device says how an invalidation of its cache ended.
+    /// A device completes an invalidation of its cache.
     AtcAnswer = "atc-answer" {
         /// Which invalidation.
         key tag: u32 = "tag",
@@ -146,7 +145,7 @@ operations! {
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }
-    /// A device asks for a page: PRI.
+    /// A device requests a page: PRI.
     PageRequest = "pri-request" {
         /// StreamID.
         key sid: u32 = "sid",
@@ -154,7 +153,7 @@ operations! {
         opt ssid: u32 = "ssid",
         /// The page.
         key page: Iova = "page",
-        /// What for; `-` with `last=y` and a SubstreamID is a Stop Marker.
+        /// The permissions requested; `-` with `last=y` and a SubstreamID is a Stop Marker.
         key prot: Perms = "prot",
         /// Whether it claims privilege.
         opt privileged: YesNo = "priv",
@@ -165,7 +164,7 @@ operations! {
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",
     }
-    /// Something in the SMMU breaks for good: service failure mode.
+    /// Puts the SMMU into service failure mode.
     Break = "smmu-break" {
         /// Which SMMU of the machine; 0 without it.
         opt smmu: u32 = "smmu",

@@ -1,7 +1,7 @@
 use super::Op;
 use std::collections::BTreeSet;
 
-/// Lines that name every kind of field.
+/// Lines that contain every kind of field.
 const LINES: &[&str] = &[
     "machine virt-its",
     "machine virt-gicv2m profile=linux-6.12 allow_unsafe_interrupts=y dma_entry_limit=3 \

@@ -1,4 +1,4 @@
-//! Operations of devices that keep translations: ATS, and the pages they ask for.
+//! Operations of devices with an address translation cache: ATS and PRI.
 
 use passim_model::{Iova, Perms, Rid};
 
@@ -7,33 +7,33 @@ use crate::input_error::{InputError, SourceText};
 use crate::script::{Args, Invocation, unknown_verb};
 
 operations! {
-    /// What a device that keeps translations does.
+    /// An operation of a device with an address translation cache.
     enum TranslationOp;
-    /// Says what a device does about ATS. It asks for translations, keeps them and drops them when
-    /// it is told to (`on`), or does not answer when it is told to (`silent`); `off` after a reset.
+    /// Sets how a device uses ATS: it requests, caches and invalidates translations (`on`), or does
+    /// not answer invalidations (`silent`); `off` after a reset.
     Ats = "ats" {
         /// The device, which has `ats = true` in the machine file.
         key dev: Rid = "dev",
         /// off, on or silent.
         key state: AtsName = "state",
     }
-    /// Shows the translations that a device keeps.
+    /// Shows the translations in a device's cache.
     Atc = "atc" {
         /// The device.
         key dev: Rid = "dev",
     }
-    /// A device asks for a page, alone in its group: PRI.
+    /// A device requests a page, alone in its group: PRI.
     PageRequest = "page-request" {
         /// The device, which has `ats = true` in the machine file.
         key dev: Rid = "dev",
         /// The page.
         key iova: Iova = "iova",
-        /// What it is asked for.
+        /// The permissions requested.
         key prot: Perms = "prot",
         /// Page Request Group Index; 0 without it.
         opt group: u32 = "group",
     }
-    /// Shows the answers to the page requests of a device since it was last asked.
+    /// Shows the responses to the page requests of a device since the last time.
     PageResponses = "page-responses" {
         /// The device.
         key dev: Rid = "dev",

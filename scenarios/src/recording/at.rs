@@ -1,4 +1,4 @@
-//! One line of JSON with its place in a file: deserializes, and says where that failed.
+//! One line of JSON with its place in a file: deserializes it, or reports where that failed.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::line::Head;
 use crate::input_error::{InputError, InputKind};
 
-/// A line and where it stands.
+/// A line and its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At<'a> {
     /// The file.
@@ -44,7 +44,7 @@ impl<'a> At<'a> {
     }
 }
 
-/// What `serde_json` says, without the position it adds to it.
+/// The message of `serde_json`, without the position that it appends.
 pub(super) fn message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());

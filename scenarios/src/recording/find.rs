@@ -1,4 +1,4 @@
-//! Which recordings a list of paths means.
+//! Finds the recordings that a list of paths names.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,14 +13,14 @@ pub const TOPOLOGY: &str = "topo.jsonl";
 /// Name of the folder of dumps beside recordings.
 pub const DUMPS: &str = "dumps";
 
-/// A recording, with what lies beside it.
+/// A recording, with the files beside it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Found {
     /// The recording.
     pub recording: PathBuf,
-    /// Its topology; known to be a file.
+    /// Its topology, an existing file.
     pub topology: PathBuf,
-    /// Where its dumps would be; not known to exist.
+    /// The folder of its dumps, which may not exist.
     pub dumps: PathBuf,
 }
 
@@ -31,8 +31,8 @@ impl Found {
         stem(&name).unwrap_or(&name).to_owned()
     }
 
-    /// The file of a dump, plain or compressed; `file_stem` as
-    /// [`super::step::Dump::file_stem`] gives it. `None` if there is none.
+    /// The file of a dump, plain or compressed, with a `file_stem` from
+    /// [`super::step::Dump::file_stem`]. `None` if no such file exists.
     pub fn dump(&self, file_stem: &str) -> Option<PathBuf> {
         ["json", "json.zst"]
             .iter()
@@ -42,8 +42,8 @@ impl Found {
 }
 
 /// The recordings that `paths` name: a file stands for itself, a folder for every `.jsonl` and
-/// `.jsonl.zst` below it except topologies and what lies in `dumps`. The order is that of `paths`,
-/// within a folder that of the names; what is named twice is listed once.
+/// `.jsonl.zst` below it except topologies and files in `dumps`. They are in the order of `paths`,
+/// and sorted by name within a folder; duplicates are listed once.
 ///
 /// # Errors
 /// A path that cannot be read, a folder without recordings, a recording without a topology.

@@ -1,12 +1,12 @@
 //! Lines of `/proc/interrupts`.
 
-/// One numbered line, taken apart. Which chip names and hardware numbers a kernel prints is the
-/// kernel's matter; this only finds the columns.
+/// The columns of one numbered line. Names of chips and hardware numbers depend on the kernel and
+/// are not interpreted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InterruptLine {
     /// Linux interrupt number.
     pub irq: u32,
-    /// How often it came, one count a CPU.
+    /// Number of interrupts, one count per CPU.
     pub counts: Vec<u64>,
     /// The interrupt chip, such as `ITS-PCI-MSI-0000:00:01.0` or `GICv3`.
     pub chip: String,
@@ -14,13 +14,13 @@ pub struct InterruptLine {
     pub hwirq: u64,
     /// `Level` or `Edge`.
     pub trigger: String,
-    /// Who asked for it.
+    /// The name it was requested under.
     pub name: String,
 }
 
 impl InterruptLine {
-    /// Takes a line apart; `None` for one without a number, such as `IPI0:` or `Err:`, or with
-    /// columns missing.
+    /// Splits a line; `None` for one without a number, such as `IPI0:` or `Err:`, or with columns
+    /// missing.
     pub fn parse(line: &str) -> Option<Self> {
         let (irq, rest) = line.split_once(':')?;
         let irq = irq.trim().parse().ok()?;

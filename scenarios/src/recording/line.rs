@@ -1,7 +1,7 @@
-//! What one line of a recording says.
+//! The contents of one line of a recording.
 //!
-//! A line's kind is told by its keys: `step`, then `req`, then `op`, else the first key. Fields
-//! that only repeat others or comment (`e`, `note`, `vsym`, `at`, `tag`) are not read.
+//! Keys decide a line's kind: `step`, then `req`, then `op`, else the first key. Fields that only
+//! repeat others or comment (`e`, `note`, `vsym`, `at`, `tag`) are not read.
 
 mod forms;
 
@@ -20,7 +20,7 @@ use forms::ProcInterrupts;
 /// A line of a recording.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Line {
-    /// Something a process, or the machine around it, did.
+    /// An action of a process, or of the machine around it.
     Step(Step),
     /// An ioctl with a structure or a value as its argument.
     Ioctl(IoctlLine),
@@ -34,13 +34,13 @@ pub enum Line {
     RandomUnmap(RandomUnmap),
     /// Page frames of the arena of a random trace.
     ArenaPfn(ArenaPfn),
-    /// A named buffer; only `ARENA`, the base of [`RandomMap::voff`], says anything new.
+    /// A named buffer; only `ARENA`, the base of [`RandomMap::voff`], adds information.
     Buf(Buf),
-    /// An answer that is neither a step's nor an ioctl's.
+    /// An answer that belongs to neither a step nor an ioctl.
     Answer(Answer),
-    /// A line of this kind that repeats the lines before it, or comments them.
+    /// A line of this kind, which repeats earlier lines or comments on them.
     Summary(&'static str),
-    /// A line of a kind this reader does not know, by its telling key.
+    /// A line of an unknown kind, by the key that decides it.
     Unknown(String),
 }
 
@@ -54,11 +54,11 @@ pub struct IoctlLine {
     pub nr: u32,
     /// The request's name, for reports only.
     pub name: String,
-    /// What the call passed.
+    /// The call's third argument.
     pub argument: IoctlArgument,
-    /// How many calls by name came before it in its process, if the line says so.
+    /// Number of named calls before it in its process, if the line has it.
     pub number: Option<u64>,
-    /// What it returned: 0 or more, or -1.
+    /// The return value: 0 or more, or -1.
     pub ret: i32,
     /// The errno, 0 on success.
     pub errno: i32,
@@ -76,14 +76,14 @@ pub enum IoctlArgument {
         /// The same bytes afterwards.
         after: Vec<u8>,
     },
-    /// A null pointer where a structure was due.
+    /// A null pointer in place of a structure.
     Null,
 }
 
 /// A `VFIO_IOMMU_MAP_DMA`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct MapLine {
-    /// How many calls by name came before it in its process, if the line says so.
+    /// Number of named calls before it in its process, if the line has it.
     #[serde(rename = "n")]
     pub number: Option<u64>,
     /// File descriptor number.
@@ -113,7 +113,7 @@ pub struct MapLine {
 /// A `VFIO_IOMMU_UNMAP_DMA`, with the structure as the kernel left it.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct UnmapLine {
-    /// How many calls by name came before it in its process, if the line says so.
+    /// Number of named calls before it in its process, if the line has it.
     #[serde(rename = "n")]
     pub number: Option<u64>,
     /// File descriptor number.
@@ -135,7 +135,7 @@ pub struct UnmapLine {
     pub ret: i32,
     /// The errno, 0 on success.
     pub errno: i32,
-    /// Bytes unmapped, as the kernel says.
+    /// Bytes unmapped, as the kernel reports.
     #[serde(deserialize_with = "number::unsigned")]
     pub size_out: u64,
     /// `iova` afterwards.
@@ -167,7 +167,7 @@ pub struct RandomMap {
     /// First IOVA.
     #[serde(deserialize_with = "number::address")]
     pub iova: Iova,
-    /// First user address less the arena's, modulo 2^64.
+    /// First user address relative to the arena's, modulo 2^64.
     #[serde(deserialize_with = "number::wrapping")]
     pub voff: u64,
     /// Bytes.
@@ -204,7 +204,7 @@ pub struct RandomUnmap {
     pub ret: i32,
     /// The errno, 0 on success.
     pub errno: i32,
-    /// Bytes unmapped, as the kernel says.
+    /// Bytes unmapped, as the kernel reports.
     #[serde(deserialize_with = "number::unsigned")]
     pub got: u64,
 }
@@ -223,7 +223,7 @@ pub struct Buf {
     /// Its name.
     #[serde(rename = "buf")]
     pub name: String,
-    /// Where it begins; `None` when its mmap failed.
+    /// Its address; `None` when its mmap failed.
     #[serde(deserialize_with = "number::optional_address")]
     pub va: Option<UserAddr>,
     /// Bytes.
@@ -339,7 +339,7 @@ pub struct Expect {
     /// First IOVA.
     #[serde(deserialize_with = "number::address")]
     pub iova: Iova,
-    /// Where it leads.
+    /// Its physical address.
     #[serde(deserialize_with = "number::address")]
     pub pa: PhysAddr,
     /// Bytes.
@@ -350,7 +350,7 @@ pub struct Expect {
     pub flags: u32,
 }
 
-/// Kinds whose lines repeat others or comment them, ascending.
+/// Kinds of lines that repeat others or comment on them, ascending.
 const SUMMARIES: &[&str] = &[
     "allow_unsafe_interrupts",
     "bar_mmap",
@@ -382,7 +382,7 @@ const SUMMARIES: &[&str] = &[
     "write_param",
 ];
 
-/// Beginnings of more such kinds; what follows names the circumstance.
+/// Prefixes of more such kinds; the rest names the circumstance.
 const SUMMARY_FAMILIES: &[&str] = &["bind_host_driver", "close_group", "edu_irq_", "reopen_group"];
 
 /// The kind, or family of kinds, of a summary line.

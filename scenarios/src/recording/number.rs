@@ -1,4 +1,4 @@
-//! The recordings' ways to write a number: in quotes it is hexadecimal, bare it is decimal.
+//! Numbers in recordings: hexadecimal in quotes, decimal without.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -73,7 +73,7 @@ pub(super) fn rid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rid, D::
     deserializer.deserialize_str(Bdf)
 }
 
-/// A number as written. Deserializes from either form; whether the sign fits is the field's matter.
+/// A number as written. Deserializes from either form; the field decides whether a sign is valid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Number {
     /// Zero or more.
@@ -102,7 +102,7 @@ fn narrow<N: TryFrom<u64>, E: de::Error>(number: Number) -> Result<N, E> {
     })
 }
 
-/// What a field of this type expects, for error messages.
+/// The values that a field of this type accepts, for error messages.
 struct Width<N>(PhantomData<N>);
 
 impl<N> de::Expected for Width<N> {
@@ -131,7 +131,7 @@ impl Visitor<'_> for EitherForm {
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
-        // A value that fits u64 comes here only when it is negative, but nothing promises so.
+        // serde_json passes only negative numbers here, but does not guarantee it.
         Ok(u64::try_from(number).map_or(Number::Negative(number), Number::Unsigned))
     }
 

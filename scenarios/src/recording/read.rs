@@ -25,12 +25,12 @@ pub const MAX_LINE_BYTES: u64 = 16 << 20;
 pub struct Record {
     /// Line number, 1-based.
     pub line: u64,
-    /// What the line says.
+    /// The contents of the line.
     pub content: Line,
 }
 
-/// A recording, read as it is iterated over. A line that cannot be understood is an `Err` and
-/// reading goes on after it; a stream that cannot be read ends with its `Err`.
+/// A recording, read during iteration. An invalid line is an `Err`, after which reading continues;
+/// a stream that cannot be read ends with its `Err`.
 pub struct Recording<R> {
     lines: Lines<R>,
 }
@@ -72,7 +72,7 @@ pub struct TextLine {
     pub text: String,
 }
 
-/// The lines of a stream; those of only white space are left out.
+/// The lines of a stream, without those of only white space.
 pub struct Lines<R> {
     path: PathBuf,
     stream: BufReader<R>,
@@ -174,7 +174,7 @@ pub fn read_whole(path: &Path) -> Result<SourceText, InputError> {
     SourceText::from_bytes(path, bytes)
 }
 
-/// The bytes of a file, decompressed where its name says so.
+/// The bytes of a file, decompressed if its name ends in `.zst`.
 pub struct Stream(Form);
 
 enum Form {

@@ -1,4 +1,4 @@
-//! Steps: what processes and the machine around them did between the calls.
+//! Steps: actions of processes and of the machine around them, between ioctls.
 
 mod forms;
 
@@ -38,7 +38,7 @@ pub enum Step {
         /// Soft limit in bytes.
         memlock: u64,
     },
-    /// A capability is given up for good.
+    /// A process drops a capability permanently.
     DropCap(Capability),
     /// A file is opened.
     Open(Open),
@@ -49,14 +49,14 @@ pub enum Step {
         /// Its file descriptor.
         fd: i32,
     },
-    /// An eventfd is polled, read and thereby reset.
+    /// An eventfd is polled and read, which resets it.
     EventfdRead {
         /// Its file descriptor.
         fd: i32,
-        /// The counter, 0 if nothing came.
+        /// The counter, 0 if it was not signalled.
         value: u64,
     },
-    /// A plain file changes its length.
+    /// The length of a plain file is set.
     Ftruncate {
         /// Its file descriptor.
         fd: i32,
@@ -67,7 +67,7 @@ pub enum Step {
     Pread(Transfer),
     /// A write at an offset.
     Pwrite(Transfer),
-    /// A new area of memory.
+    /// A new area of memory is mapped.
     Mmap(Mmap),
     /// An area is unmapped.
     Munmap(Area),
@@ -83,7 +83,7 @@ pub enum Step {
     Mlock(Lock),
     /// Memory is unlocked.
     Munlock(Lock),
-    /// Where pages lie.
+    /// The physical addresses of pages.
     Phys(Phys),
     /// A file of sysfs is written.
     Write(SysfsWrite),
@@ -98,7 +98,7 @@ pub enum Step {
     Readlink {
         /// The link.
         path: String,
-        /// Where it leads; empty on failure.
+        /// Its target; empty on failure.
         value: String,
         /// The errno, 0 on success.
         errno: i32,
@@ -130,9 +130,9 @@ pub struct Start {
     /// `RLIMIT_MEMLOCK` in bytes.
     #[serde(deserialize_with = "number::wrapping")]
     pub memlock: u64,
-    /// What it may do.
+    /// Its capabilities.
     pub caps: Capabilities,
-    /// Parameters of `vfio_iommu_type1` at this moment.
+    /// Parameters of `vfio_iommu_type1` at that time.
     pub params: ModuleParams,
 }
 
@@ -144,7 +144,7 @@ pub enum Capabilities {
     All,
 }
 
-/// A capability that recordings give up.
+/// A capability that recordings drop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 pub enum Capability {
     /// To lock memory beyond `RLIMIT_MEMLOCK`.
@@ -156,13 +156,13 @@ pub enum Capability {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ModuleParams {
-    /// Attach without interrupt remapping.
+    /// Attach a group without interrupt remapping.
     #[serde(deserialize_with = "forms::yes_or_no")]
     pub allow_unsafe_interrupts: Option<bool>,
     /// Map page by page.
     #[serde(deserialize_with = "forms::yes_or_no")]
     pub disable_hugepages: Option<bool>,
-    /// Most mappings a container may hold.
+    /// Most mappings a container may have.
     #[serde(deserialize_with = "forms::decimal")]
     pub dma_entry_limit: Option<u32>,
 }
@@ -197,7 +197,7 @@ pub struct Transfer {
     /// Offset in bytes; of a vfio device, region number << 40 plus the offset in the region.
     #[serde(deserialize_with = "number::unsigned")]
     pub offset: u64,
-    /// Bytes asked for.
+    /// Bytes requested.
     #[serde(deserialize_with = "number::unsigned")]
     pub len: u64,
     /// Bytes transferred, or -1.
@@ -224,7 +224,7 @@ pub struct Area {
 /// An mmap.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Mmap {
-    /// Where the area begins; `None` when the call failed.
+    /// Its address; `None` when the call failed.
     #[serde(deserialize_with = "number::optional_address")]
     pub va: Option<UserAddr>,
     /// Bytes.
@@ -240,7 +240,7 @@ pub struct Mmap {
     /// Offset in that file, bytes.
     #[serde(default, deserialize_with = "number::optional")]
     pub offset: Option<u64>,
-    /// Length of a plain file at that moment, bytes.
+    /// Length of a plain file at that time, in bytes.
     #[serde(default, deserialize_with = "number::optional")]
     pub file_len: Option<u64>,
     /// The errno, 0 on success.
@@ -304,16 +304,16 @@ pub struct Fill {
     pub va: UserAddr,
     /// Bytes.
     pub len: u64,
-    /// What is written.
+    /// The bytes written.
     pub pattern: FillPattern,
 }
 
-/// What a [`Fill`] writes.
+/// The contents that a [`Fill`] writes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FillPattern {
-    /// This byte, over and over.
+    /// This byte, repeated.
     Byte(u8),
-    /// These bytes, as many as the area has.
+    /// These bytes, as many as fit the area.
     Bytes(Vec<u8>),
 }
 
@@ -323,7 +323,7 @@ pub struct Peek {
     /// First address.
     #[serde(deserialize_with = "number::address")]
     pub va: UserAddr,
-    /// What it holds.
+    /// The bytes read.
     #[serde(rename = "hex", deserialize_with = "number::bytes")]
     pub bytes: Vec<u8>,
 }
@@ -344,23 +344,23 @@ pub struct Lock {
     pub errno: i32,
 }
 
-/// Where the pages of a buffer lie.
+/// Physical addresses of a buffer's pages.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Phys {
     /// First address.
     #[serde(deserialize_with = "number::address")]
     pub va: UserAddr,
-    /// Its pages, one run after the other.
+    /// Its pages, in consecutive runs.
     pub runs: Vec<PhysRun>,
 }
 
-/// Pages that follow one another in physical memory.
+/// Physically contiguous pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 pub struct PhysRun(
-    /// First of them; `None` where there is no page.
+    /// The first page; `None` for missing pages.
     #[serde(deserialize_with = "number::optional_address")]
     pub Option<PhysAddr>,
-    /// How many, in units of the machine's page.
+    /// Number of pages, in units of the machine's page.
     #[serde(deserialize_with = "number::unsigned")]
     pub u64,
 );
@@ -370,7 +370,7 @@ pub struct PhysRun(
 pub struct SysfsWrite {
     /// The file.
     pub path: String,
-    /// What is written.
+    /// The text written.
     pub value: String,
     /// 0, or a negative errno.
     pub ret: i32,
@@ -390,7 +390,7 @@ pub struct Mmio {
     /// Bytes: 1, 2, 4 or 8.
     #[serde(deserialize_with = "forms::access_size")]
     pub size: u8,
-    /// Written, or read.
+    /// The value written or read.
     #[serde(deserialize_with = "number::unsigned")]
     pub value: u64,
 }
@@ -400,9 +400,9 @@ pub struct Mmio {
 pub struct Dump {
     /// What was dumped.
     pub what: DumpKind,
-    /// Its name; [`Dump::file_stem`] says which file that is.
+    /// Its name; [`Dump::file_stem`] derives the file's name.
     pub name: String,
-    /// Devices whose tables are in it, by the name their owner has in the recording.
+    /// Devices whose tables it contains, with their names in the recording.
     #[serde(deserialize_with = "forms::named_devices")]
     pub devs: Vec<NamedDevice>,
 }
@@ -418,7 +418,7 @@ impl Dump {
     }
 }
 
-/// What a dump holds.
+/// The kind of a dump.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DumpKind {

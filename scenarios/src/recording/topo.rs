@@ -1,4 +1,4 @@
-//! `topo.jsonl`: the machine as it stood when the recordings beside it began.
+//! `topo.jsonl`: the machine at the start of the recordings beside it.
 
 use std::fmt;
 use std::path::Path;
@@ -13,16 +13,16 @@ use super::number;
 use super::read::read_whole;
 use crate::input_error::{InputError, InputKind, SourceText};
 
-/// Everything a `topo.jsonl` says.
+/// The contents of a `topo.jsonl`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Topology {
-    /// The file itself, for errors about what it says.
+    /// The file itself, for errors about its contents.
     pub source: SourceText,
     /// The board.
     pub board: Board,
-    /// What the kernel calls itself.
+    /// The kernel's own description of itself.
     pub kernel: String,
-    /// Modules loaded before the first recording; none where vfio is built in.
+    /// Modules loaded before the first recording; empty where vfio is built in.
     pub modules: Vec<Module>,
     /// Every PCI function, in the file's order.
     pub devices: Vec<PciDevice>,
@@ -39,7 +39,7 @@ pub struct Topology {
 /// The board, as the recorder built it.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Board {
-    /// QEMU's name of it.
+    /// QEMU's name of the board.
     pub machine: String,
     /// Interrupt controller: `its` or `v2m`.
     pub gic: String,
@@ -52,7 +52,7 @@ pub struct Board {
     /// Bytes of RAM.
     #[serde(deserialize_with = "number::unsigned")]
     pub ram: u64,
-    /// Where RAM begins.
+    /// The address of RAM.
     #[serde(deserialize_with = "number::address")]
     pub ram_base: PhysAddr,
     /// The kernel's page.
@@ -63,7 +63,7 @@ pub struct Board {
     pub version: KernelVersion,
     /// Whether user space may not map a BAR through sysfs that a driver has claimed.
     pub io_strict_devmem: bool,
-    /// The suites that were recorded in this boot, in their order; none where that is not known.
+    /// The suites that were recorded in this boot, in order; empty where they are not known.
     #[serde(default, deserialize_with = "suites")]
     pub suites: Vec<String>,
 }
@@ -79,7 +79,7 @@ pub struct KernelVersion {
     pub patch: u32,
 }
 
-/// A module and how its loading ended.
+/// A module and the result of loading it.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Module {
     /// Its name.
@@ -94,7 +94,7 @@ pub struct Module {
 /// A PCI function.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct PciDevice {
-    /// Where it is.
+    /// Its requester ID.
     #[serde(rename = "pci", deserialize_with = "number::rid")]
     pub rid: Rid,
     /// Vendor.
@@ -117,7 +117,7 @@ pub struct PciDevice {
 /// The configuration of a PCI function.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct PciConfig {
-    /// Where it is.
+    /// Its requester ID.
     #[serde(rename = "pci_config", deserialize_with = "number::rid")]
     pub rid: Rid,
     /// Line of the file, 1-based.
@@ -136,10 +136,10 @@ pub struct PciConfig {
     /// Offset of the PCI Express capability in configuration space, in bytes.
     #[serde(deserialize_with = "number::optional")]
     pub pcie: Option<u8>,
-    /// Ways the kernel knows to reset it, `None` without any.
+    /// Reset methods known to the kernel, `None` without any.
     #[serde(deserialize_with = "name")]
     pub reset_method: Option<String>,
-    /// The first bytes of configuration space, while nobody had it open.
+    /// The first bytes of configuration space, while no process had the device open.
     #[serde(deserialize_with = "number::bytes")]
     pub config: Vec<u8>,
 }
@@ -150,7 +150,7 @@ pub struct Bar {
     /// 0 to 5 a BAR, 6 the ROM, above 6 a bridge window.
     #[serde(rename = "i")]
     pub index: u8,
-    /// Where it is, on the bus.
+    /// Its bus address.
     #[serde(deserialize_with = "number::address")]
     pub addr: PhysAddr,
     /// Bytes.
@@ -316,7 +316,7 @@ fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KernelVersion, 
         .ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&text), &"a kernel version"))
 }
 
-/// Names with commas between them.
+/// Names separated by commas.
 fn suites<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
@@ -332,7 +332,7 @@ fn page_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PageSize, D::
         })
 }
 
-/// A group number; -1 is none.
+/// A group number; -1 means none.
 fn group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let number = i64::deserialize(deserializer)?;
     match number {
@@ -341,7 +341,7 @@ fn group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::E
     }
 }
 
-/// A name; the empty string is none.
+/// A name; the empty string means none.
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Some(String::deserialize(deserializer)?).filter(|name| !name.is_empty()))
 }

@@ -1,5 +1,5 @@
-//! Whether the lines of a recording go together: calls are numbered without gaps, and what a call
-//! returned fits its errno. A recording that fails here was changed after it was made.
+//! Consistency of a recording: calls are numbered without gaps, and a call's return value fits its
+//! errno. A recording that fails here was changed after it was made.
 
 use passim_model::Errno;
 
@@ -8,22 +8,22 @@ use super::report::Difference;
 use crate::recording::Line;
 use crate::recording::step::{Lock, Step, Transfer};
 
-/// How far the numbers of calls have come.
+/// The numbers of calls so far.
 ///
-/// A process counts its calls from 0 and a child goes on from its parent's number, so that a
-/// number is never larger than all before it by more than one.
+/// A process numbers its calls from 0 and a child continues its parent's numbers, so a number
+/// exceeds the largest before it by at most one.
 #[derive(Default)]
 pub(super) struct Coherence {
-    /// The largest number that may come next, of calls by name.
+    /// The largest valid number of the next named call.
     call: u64,
-    /// The same of a random trace's operations.
+    /// The same for operations of a random trace.
     random: u64,
-    /// Lines of unknown operations, which may have had a number that nobody read.
+    /// Lines of unknown operations, which may have used a number.
     unknown: u64,
 }
 
 impl Coherence {
-    /// What is wrong with the line, as far as the recording alone shows it.
+    /// An inconsistency of the line, found from the recording alone.
     pub(super) fn flaw(&mut self, line: u64, content: &Line) -> Option<Difference> {
         let missing = self.missing(line, content);
         missing.or_else(|| contradiction(line, content))
@@ -58,7 +58,7 @@ impl Coherence {
     }
 }
 
-/// A call that returned and set errno, or one that failed without returning -1.
+/// A call that succeeded and set errno, or one that failed without returning -1.
 fn contradiction(line: u64, content: &Line) -> Option<Difference> {
     let (ret, errno) = match content {
         Line::Ioctl(ioctl) => (i64::from(ioctl.ret), ioctl.errno),

@@ -1,7 +1,7 @@
-//! What the driver asked of the SMMU between two dumps: of the recorded kernel, and of the model.
+//! SMMU commands between two dumps: the recorded kernel's, and those of the model's driver.
 //!
-//! Commands are compared without the addresses and identifiers in them, which are the kernel's own
-//! affair. A dump holds the last commands of a queue; what came before them is only counted.
+//! Commands are compared without addresses and identifiers, which each kernel chooses itself. A
+//! dump contains the last commands of a queue; earlier ones are only counted.
 
 use passim_model::{Host, PhysAddr, Width};
 
@@ -14,43 +14,44 @@ use crate::walk::command::{COMMAND_LG2, CmdqBase, Kind, Ring, sequence};
 const CMDQ_BASE: u64 = 0x90;
 const CMDQ_PROD: u64 = 0x98;
 
-/// Where the producers of both queues were.
+/// The producer pointers of both queues.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Producers {
     recorded: u64,
     model: u64,
 }
 
-/// What a comparison came to.
+/// The result of a comparison.
 pub(super) struct Compared {
-    /// Commands of the recorded queue that were looked at.
+    /// Number of commands of the recorded queue that were compared.
     pub(super) commands: u64,
     pub(super) outcome: Outcome,
 }
 
-/// Whether both drivers asked the same.
+/// Whether both drivers issued the same commands.
 pub(super) enum Outcome {
     /// They did.
     Agreed,
-    /// But for pairs of CMD_SYNCs that the model has and the kernel has not: what 6.1 issues when a
-    /// group's blocking domain meets its first device, which may have been before the recording.
+    /// They did, except for pairs of CMD_SYNCs that only the model issued: 6.1 issues them when a
+    /// group's blocking domain is attached to its first device, which may have been before the
+    /// recording.
     ButForBlockingDomains(Difference),
     /// They did not.
     Differed(Difference),
 }
 
-/// A command that was added; `None` where the dump no longer holds it.
+/// A command that was added; `None` where the dump no longer contains it.
 type Added = Vec<Option<Kind>>;
 
 impl Producers {
-    /// As they are at a dump; `None` if the dump does not say, or the model has no such SMMU.
+    /// The pointers at a dump; `None` if the dump lacks them, or the model has no such SMMU.
     pub(super) fn at(dump: &SmmuDump, board: &Board, smmu: usize) -> Option<Self> {
         let recorded = *dump.regs.get("CMDQ_PROD")?;
         let model = board.smmu(smmu)?.v3()?.load(CMDQ_PROD, Width::W32);
         Some(Self { recorded, model })
     }
 
-    /// Compares what was added until `now`, when `dump` was taken.
+    /// Compares the commands added until `now`, when `dump` was taken.
     pub(super) fn compare(
         &self,
         now: &Self,
@@ -100,14 +101,15 @@ impl Producers {
     }
 }
 
-/// Whether two sequences are the same, as far as the dump holds the recorded one.
+/// Whether two sequences are the same, as far as the dump contains the recorded one.
 fn alike(recorded: &[Option<Kind>], model: &[Option<Kind>]) -> bool {
     let same =
         |(recorded, model): (&Option<Kind>, &Option<Kind>)| recorded.is_none() || recorded == model;
     recorded.len() == model.len() && recorded.iter().zip(model).all(same)
 }
 
-/// Whether the model has two CMD_SYNCs more in some places, right after one, and else the same.
+/// Whether the model has two more CMD_SYNCs in some places, right after one, and otherwise the
+/// same.
 // Dumps of 6.1: two SYNCs without a command, after those of the STEs that abort.
 fn alike_but_for_pairs(recorded: &[Option<Kind>], model: &[Option<Kind>]) -> bool {
     let (Some(recorded), Some(model)) = (whole(recorded), whole(model)) else { return false };

@@ -1,4 +1,4 @@
-//! Whether an answer of the model is the recorded one, and how to say that it is not.
+//! Compares an answer of the model with the recorded one, and describes the difference.
 
 use passim_model::{Errno, Refusal};
 use passim_vfio::call::Answer;
@@ -18,12 +18,12 @@ pub(super) fn negative_errno(ret: i32) -> Recorded {
     if ret < 0 { Err(ret.wrapping_neg()) } else { Ok(i64::from(ret)) }
 }
 
-/// Where a difference was seen.
+/// The place of a difference.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     /// Line number, 1-based.
     pub(super) line: u64,
-    /// What was asked.
+    /// The call.
     pub(super) call: String,
 }
 
@@ -56,7 +56,7 @@ impl Place {
         let mut difference = self.differs(outcome(recorded), outcome(model));
         difference.rule = answer.ret.as_ref().err().map(RuleNote::from);
         difference.hint = hint(recorded, model);
-        // One did what the other did not.
+        // One succeeded where the other failed.
         difference.parts = true;
         Some(difference)
     }
@@ -88,7 +88,7 @@ impl Place {
         (kernel != model).then(|| self.differs(shown(kernel), shown(model)))
     }
 
-    /// The model refused where the recording knows no refusal.
+    /// The model refused where the recording contains no refusal.
     pub(super) fn refused(&self, kernel: &str, refusal: &Refusal) -> Difference {
         let mut difference = self.differs(kernel, refusal.errno.to_string());
         difference.rule = Some(RuleNote::from(refusal));

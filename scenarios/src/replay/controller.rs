@@ -1,11 +1,16 @@
-//! The ITS of a recording: what the kernel told it, and what became of that in memory.
+//! The ITS of a recording: the kernel's commands, and their effect in memory.
 //!
-//! A dump is compared in three ways. The commands in its queue are performed by an ITS of the
-//! model, on memory of its own, and must leave the tables of the dump; where the queue has wrapped,
-//! they must leave them as they are. Those tables, as bytes, must
-//! lead every event to the LPI and the CPU that the model's own tables lead it to. And what the
-//! model's own driver has told the model's ITS must be what the kernel told, in kind, order and
-//! every field but addresses.
+//! A dump is compared in three ways. An ITS of the model performs the commands of its queue on
+//! separate memory, which must produce the tables of the dump; where the queue has wrapped, they
+//! must leave the tables unchanged. Those tables, as bytes, must map every event to the same LPI
+//! and CPU as the model's own tables. And the model's own driver must have sent the kernel's
+//! commands, the same in kind, order and every field but addresses.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `apart` | what do a dump's commands do to separate memory? |
+//! | `excuse` | which command errors do lost commands explain? |
+//! | `fields` | which registers and fields are compared? |
 
 mod apart;
 mod excuse;
@@ -38,7 +43,7 @@ const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;
 pub(super) const COMMAND_BYTES: u64 = 32;
 
 impl Replayer<'_> {
-    /// A dump of a GICv3 and its ITS.
+    /// Compares a dump of a GICv3 and its ITS.
     pub(super) fn its_dump(&mut self, number: u64, dump: &Dump) -> Taken {
         let Some(path) = self.found.dump(&dump.file_stem()) else {
             return Taken::Skipped("dump its", "no dump lies beside the recording");
@@ -72,7 +77,7 @@ impl Replayer<'_> {
     }
 }
 
-/// Registers of ITS and redistributors, without the addresses of tables.
+/// Compares registers of ITS and redistributors, without the addresses of tables.
 fn registers(
     board: &mut Board,
     gic: &GicIts,
@@ -116,7 +121,7 @@ fn registers(
     looks.into_iter().filter_map(differs).collect()
 }
 
-/// What is in the model's queue, as far as GITS_CWRITER.
+/// The commands in the model's queue, up to GITS_CWRITER.
 fn queue(board: &mut Board, gic: &GicIts) -> Option<Vec<[u64; 4]>> {
     let mut load = |offset| board.load(gic.its[0].checked_add(offset)?, Width::W64).ok();
     let (base, end) = (load(fields::CBASER)? & fields::QUEUE_ADDRESS, load(fields::CWRITER)?);
@@ -128,7 +133,7 @@ fn queue(board: &mut Board, gic: &GicIts) -> Option<Vec<[u64; 4]>> {
     Some(commands)
 }
 
-/// The commands of both drivers, up to the addresses of tables: the first that differs.
+/// Compares the commands of both drivers, except for addresses of tables: the first difference.
 fn told(board: &mut Board, gic: &GicIts, place: &Place, recorded: &ItsDump) -> Option<Difference> {
     let own = queue(board, gic).unwrap_or_default();
     let longest = own.len().max(recorded.commands.len());
@@ -148,7 +153,7 @@ fn told(board: &mut Board, gic: &GicIts, place: &Place, recorded: &ItsDump) -> O
     })
 }
 
-/// The configuration bytes of all LPIs: the first that differs.
+/// Compares the configuration bytes of all LPIs: the first difference.
 fn configuration(
     board: &mut Board,
     gic: &GicIts,
@@ -184,7 +189,7 @@ fn pending(board: &Board, place: &Place, recorded: &ItsDump) -> Option<Differenc
     })
 }
 
-/// What is mapped for a device: bits of an EventID, and its events.
+/// The mappings of a device: bits of an EventID, and its events.
 type Shape = (u32, BTreeMap<EventId, (IntId, Option<u16>)>);
 
 /// `2 bits, 0: lpi 8194 in collection 1`.
@@ -198,7 +203,7 @@ fn shape_text(shape: Option<&Shape>) -> String {
     text
 }
 
-/// What both tables map, without where tables lie.
+/// Compares the mappings in both tables, without the addresses of tables.
 fn mapped(place: &Place, kernel: &Mappings, model: &Mappings) -> Option<Difference> {
     if kernel.collections != model.collections {
         let shown = |it: &Mappings| format!("collections {:?}", it.collections);
@@ -213,14 +218,14 @@ fn mapped(place: &Place, kernel: &Mappings, model: &Mappings) -> Option<Differen
     })
 }
 
-/// The commands of the dump, performed: they must leave its tables.
+/// Performs the commands of the dump, which must produce its tables.
 ///
 /// A queue that has wrapped lacks its first commands, and those between the last dump and the end
-/// of the queue, so there are no tables that its commands begin with. But commands say what is to
-/// be, not what is to change: performed once more on the tables that they left, they must leave
-/// them as they are. What is seen by that is every entry that a command since the wrap names, and
-/// every command that fails though nothing it names was mapped by a lost one; not seen is what only
-/// the lost ones named, nor whether one of them failed.
+/// of the queue, so the tables before its commands are unknown. But each command states a result,
+/// not a change: performed again on the tables that they produced, the commands must leave them
+/// unchanged. This detects every wrong entry that a command since the wrap names, and every command
+/// that fails although no lost one mapped what it names; it misses entries that only lost commands
+/// name, and failures of lost commands.
 fn performed(
     machine: &crate::machine::Machine,
     gic: &GicIts,
@@ -228,7 +233,7 @@ fn performed(
     recorded: &ItsDump,
 ) -> Option<Difference> {
     let first = recorded.commands.first()?;
-    // A driver begins with the collection of the CPU that boots.
+    // A driver's first command maps the collection of the boot CPU.
     let wrapped = first[0] & 0xff != COMMANDS.0 || first[2] & 0xffff != 0;
     let before = match wrapped {
         false => Apart::before_commands(machine, gic, recorded),

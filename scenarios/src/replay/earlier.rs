@@ -1,10 +1,10 @@
-//! What earlier recordings of the same boot left behind.
+//! State that earlier recordings of the same boot left.
 //!
-//! A topology names the suites of its boot in their order, and their recordings lie beside it. What
-//! a group was once given for being claimed, it keeps: a kernel that blocks it by an empty domain
-//! ([`BlockedState::EmptyDomain`](passim_vfio::policy::BlockedState)) makes that domain at the
-//! first claim, and writes its context descriptor then and never again. So whether a group was
-//! claimed before is an input of a replay. Not here: mappings and files, which end with processes.
+//! A topology names the suites of its boot in order, and their recordings are beside it. A group
+//! keeps a domain that it got when it was claimed: a kernel that blocks groups by an empty domain
+//! ([`BlockedState::EmptyDomain`](passim_vfio::policy::BlockedState)) allocates that domain at the
+//! first claim, and writes its context descriptor only then. So whether a group was claimed before
+//! is an input of a replay. Not here: mappings and files, which end with processes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,24 +19,24 @@ use crate::recording::step::{ProcessNumber, Step};
 use crate::recording::{Found, Line, Recording, Topology};
 use crate::system::System;
 
-/// What is known of the boot before a recording.
+/// Known state of the boot before a recording.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Earlier {
     /// Groups that were claimed, in the order of their first claim.
     pub(super) claimed: Vec<u32>,
-    /// The suites that ran before and are not recorded here, or that may have.
+    /// The suites that ran before, or may have, and have no recording here.
     pub(super) unrecorded: Vec<String>,
-    /// Recordings of these that cannot be read, and why.
+    /// Recordings of suites that cannot be read, and why.
     pub(super) notes: Vec<String>,
 }
 
-/// What ran before a recording. An earlier recording that cannot be read is as good as none.
+/// The state before a recording. An earlier recording that cannot be read counts as missing.
 pub(super) fn earlier(found: &Found, topology: &Topology) -> Earlier {
     let mut earlier = Earlier::default();
     let name = found.name();
     let suites = &topology.board.suites;
     let place = suites.iter().position(|suite| *suite == name);
-    // Of a recording that the list does not name, any suite may have run before.
+    // Before a recording that the list does not name, any suite may have run.
     let (before, is_listed) = (&suites[..place.unwrap_or(suites.len())], place.is_some());
     let folder = found.topology.parent().unwrap_or(Path::new(""));
     for suite in before {
@@ -62,7 +62,7 @@ fn unreadable(suite: &str, file: &Path, error: &InputError) -> String {
     format!("{suite}, which ran before, counts as not recorded: {place}: {}", error.message())
 }
 
-/// What was claimed before and by this recording, which must be readable to its end.
+/// The groups claimed before and by this recording, which must be readable to its end.
 fn scan(file: &Path, before: &[u32]) -> Result<Vec<u32>, InputError> {
     let mut claims = Claims::default();
     let mut claimed = before.to_vec();
@@ -118,7 +118,7 @@ impl Claims {
 }
 
 impl Earlier {
-    /// A process claims these groups one after the other, gives them back, and ends.
+    /// A process claims these groups one after the other, releases them, and exits.
     pub(super) fn perform(&self, system: &mut System) {
         if self.claimed.is_empty() {
             return;
@@ -134,7 +134,7 @@ impl Earlier {
             if let Some(fd) = open(system, format!("/dev/vfio/{group}")) {
                 let arg = Arg::Bytes(container.to_le_bytes().to_vec());
                 let request = ioctl::GROUP_SET_CONTAINER;
-                // Where the model refuses what the kernel did, the replay of that suite tells.
+                // If the model refuses what the kernel did, the replay of that suite reports it.
                 let _ = system.call(pid, Call::Ioctl { fd, request, arg });
                 system.call(pid, Call::Close { fd });
             }

@@ -1,8 +1,8 @@
-//! What a random trace must do, according to the oracle.
+//! The required results of a random trace, according to the oracle.
 //!
-//! It follows the same lines as the model and shares nothing with it: areas and descriptors are
-//! kept from what the recording says was answered, containers are the oracle's. It only knows the
-//! calls random traces are made of; a recording without such a trace has no [`Expected`].
+//! It follows the same lines as the model and shares nothing with it: areas and descriptors come
+//! from the recorded answers, containers are the oracle's. It supports only the calls of random
+//! traces; a recording without such a trace has no [`Expected`].
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::ioctl;
 use crate::recording::line::{IoctlArgument, IoctlLine, RandomMap, RandomUnmap};
 use crate::recording::step::{ProcessNumber, Prot, Start, Step};
 
-/// What a descriptor stands for.
+/// The object of a descriptor.
 #[derive(Clone, Copy)]
 enum File {
     /// A container that may or may not have an IOMMU.
@@ -27,7 +27,7 @@ enum File {
     Device(Rid, usize),
 }
 
-/// What the trace's lines say of a process.
+/// A process's state according to the trace's lines.
 #[derive(Clone, Default)]
 struct View {
     files: BTreeMap<i32, File>,
@@ -38,7 +38,7 @@ struct View {
     locked: u64,
 }
 
-/// What a page may be pinned for.
+/// The access that a page may be pinned for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Readable {
     Nothing,
@@ -46,10 +46,10 @@ enum Readable {
     Writing,
 }
 
-/// What must come out. See the [module](self).
+/// The required results. See the [module](self).
 pub(super) struct Expected {
     page: PageSize,
-    /// IOVA ranges a mapping may lie in.
+    /// IOVA ranges in which mappings are valid.
     valid: Vec<(u64, u64)>,
     entry_limit: u32,
     /// Frames by user address.
@@ -61,8 +61,8 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Nothing has happened. `valid` are the IOVA ranges of every group, `frames` where the pages
-    /// of the arena lie.
+    /// The initial state. `valid` are the IOVA ranges of every group, `frames` the physical
+    /// addresses of the arena's pages.
     pub(super) fn new(page: PageSize, valid: Vec<(u64, u64)>, frames: BTreeMap<u64, u64>) -> Self {
         Self {
             page,
@@ -76,12 +76,12 @@ impl Expected {
         }
     }
 
-    /// Where the arena begins.
+    /// Sets the address of the arena.
     pub(super) fn arena(&mut self, va: Option<UserAddr>) {
         self.arena = va;
     }
 
-    /// Takes a step.
+    /// Follows a step.
     pub(super) fn step(&mut self, step: &Step) {
         match step {
             Step::Start(start) => self.start(start),
@@ -124,7 +124,7 @@ impl Expected {
         }
     }
 
-    /// Takes an ioctl that succeeded, as recorded.
+    /// Follows an ioctl that succeeded, as recorded.
     pub(super) fn ioctl(&mut self, line: &IoctlLine) {
         if line.ret < 0 {
             return;
@@ -163,7 +163,7 @@ impl Expected {
         }
     }
 
-    /// The oracle's answer to a map: `None` where the descriptor is no container with an IOMMU.
+    /// The oracle's answer to a map: `None` if the descriptor is no container with an IOMMU.
     pub(super) fn map(&mut self, line: &RandomMap) -> Option<Result<(), i32>> {
         let process = u64::from(self.current);
         let budget = self.budget();
@@ -198,7 +198,7 @@ impl Expected {
         Some(self.containers[id].as_mut()?.unmap(&request))
     }
 
-    /// Devices that are open, lowest descriptor first, each with what it must find.
+    /// Open devices, lowest descriptor first, each with the container whose mappings it must reach.
     pub(super) fn open_devices(&self) -> Vec<(Rid, &Container)> {
         let mut devices = Vec::new();
         for view in self.views.values() {
@@ -252,7 +252,7 @@ impl Expected {
         }
     }
 
-    /// What the current process may lock now.
+    /// The current limit of locked memory of the current process.
     fn budget(&mut self) -> Budget {
         let process = u64::from(self.current);
         let page = self.page.bytes();

@@ -1,4 +1,4 @@
-//! What a recording says of messages: registers of devices, frames, `/proc/interrupts`.
+//! Messages in a recording: registers of devices, frames, `/proc/interrupts`.
 
 use passim_model::{Host, PhysAddr, Rid, UserAddr, Width};
 
@@ -11,7 +11,7 @@ use crate::recording::dump::FrameDump;
 use crate::recording::line::{MsiCap, MsixCap, MsixEntry};
 use crate::recording::step::{Dump, Mmap};
 
-/// Where the lines of `proc_interrupts` are read.
+/// The file from which `proc_interrupts` lines are read.
 const INTERRUPTS: &str = "/proc/interrupts";
 
 /// A BAR that a process has mapped through its file in sysfs.
@@ -25,12 +25,12 @@ pub(super) struct MappedBar {
     va: UserAddr,
 }
 
-/// PCI 3.0 6.8.1 and 6.8.2: offsets in the capabilities, as far as recordings show them.
+/// PCI 3.0 6.8.1 and 6.8.2: offsets in the capabilities, as far as recordings contain them.
 mod offset {
     pub(super) const CONTROL: u64 = 2;
     pub(super) const ADDRESS: u64 = 4;
     pub(super) const ADDRESS_UPPER: u64 = 8;
-    /// Of a capability whose address has 32 and 64 bits.
+    /// In a capability whose address has 32 and 64 bits.
     pub(super) const DATA: [u64; 2] = [8, 12];
     pub(super) const TABLE: u64 = 4;
     pub(super) const PBA: u64 = 8;
@@ -137,7 +137,7 @@ impl Replayer<'_> {
         Some(bytes)
     }
 
-    /// A process has mapped a file: if it is a BAR, its registers are read there.
+    /// Records a mapped file: if it is a BAR, its registers are read through the mapping.
     pub(super) fn note_registers(&mut self, va: UserAddr, mmap: &Mmap) {
         let path = mmap.fd.and_then(|fd| self.file_name(fd));
         if let Some((rid, bar)) = path.and_then(resource) {
@@ -150,7 +150,7 @@ impl Replayer<'_> {
         self.registers.retain(|mapped| mapped.va != va);
     }
 
-    /// A dump of the interrupt controller: an ITS, or the registers of a GICv2m frame.
+    /// Compares a dump of the interrupt controller: an ITS, or the registers of a GICv2m frame.
     pub(super) fn controller_dump(&mut self, number: u64, dump: &Dump) -> Taken {
         if let Gic::Its(_) = self.machine.gic {
             return self.its_dump(number, dump);
@@ -177,7 +177,8 @@ impl Replayer<'_> {
         }))
     }
 
-    /// A file was opened: if it is the list of interrupts, this is what it shows of VFIO's.
+    /// Called when a file is opened: for `/proc/interrupts`, keeps the model's lines of VFIO's
+    /// interrupts.
     pub(super) fn list_interrupts(&mut self, path: &str) {
         if path == INTERRUPTS {
             let lines = self.system.kernel.interrupts();
@@ -195,7 +196,7 @@ impl Replayer<'_> {
         Taken::Compared((model != recorded).then(|| place.differs(recorded, model)))
     }
 
-    /// A descriptor is closed: every line the model has must have been in the recording.
+    /// Called when a descriptor is closed: every line of the model must have been in the recording.
     pub(super) fn interrupts_left(&mut self, place: &Place, fd: i32) -> Option<Difference> {
         if self.file_name(fd) != Some(INTERRUPTS) {
             return None;

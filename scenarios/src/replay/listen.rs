@@ -1,7 +1,7 @@
-//! What the model answers to the calls of a recording, whatever the recording says was answered.
+//! The model's answers to the calls of a recording, whatever the recorded answers.
 //!
-//! For comparing kernels with one another. What only the recorded machine knows, tables in dumps
-//! and oracles of random traces, is passed over.
+//! For comparing kernels with one another. Dumps of tables and oracles of random traces, which
+//! describe the recorded machine, are skipped.
 
 use passim_model::Refusal;
 use passim_vfio::Pid;
@@ -17,21 +17,21 @@ use crate::recording::line::{Answer as RecordedAnswer, Line};
 use crate::recording::step::{Mmio, Step};
 use crate::recording::{Found, Record, Recording};
 
-/// A call, and what the model answered.
+/// A call, and the model's answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Heard {
-    /// What was asked.
+    /// The call.
     pub call: String,
-    /// What was answered, in words.
+    /// The answer, in words.
     pub said: Vec<String>,
-    /// The bytes of the answer, in hexadecimal, where words do not hold all of them.
+    /// The bytes of the answer, in hexadecimal, where words do not contain all of them.
     pub bytes: Option<String>,
-    /// By which rule it was refused, if it was.
+    /// The rule that refused it, if any.
     pub rule: Option<RuleNote>,
 }
 
-/// Makes the calls of a recording and hands over, line by line, what was answered; stops when
-/// `take` says `false`.
+/// Makes the calls of a recording and passes the answers to `take`, line by line; stops when `take`
+/// returns `false`.
 ///
 /// # Errors
 /// As [`replay`](super::replay).
@@ -60,7 +60,7 @@ pub fn listen(
 }
 
 impl Replayer<'_> {
-    /// Does what a line did; `false` if nothing after it can be done.
+    /// Performs a line; `false` if no later line can be performed.
     pub(super) fn hear(&mut self, number: u64, line: &Line) -> Result<bool, InputError> {
         match line {
             Line::Step(Step::Dump(_)) | Line::Answer(RecordedAnswer::Expect(_)) => {}
@@ -103,7 +103,7 @@ impl Replayer<'_> {
         }
     }
 
-    /// Keeps the answer of a call, if anybody listens.
+    /// Keeps the answer of a call, if answers are collected.
     pub(super) fn overhear(&mut self, pid: Pid, made: &Call, answer: &Answer) {
         let kernel = &self.system.kernel;
         let file = words::file_of(made, &kernel.open_files(pid));
@@ -119,7 +119,7 @@ impl Replayer<'_> {
         }
     }
 
-    /// The call of a random trace by the line's own names: its memory is not told by address.
+    /// Names the call of a random trace by the line's own fields: its memory has no fixed address.
     fn name_call(&mut self, line: &Line) {
         let call = match line {
             Line::RandomMap(line) => describe_random_map(line),

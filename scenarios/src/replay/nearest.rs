@@ -1,6 +1,6 @@
-//! What the model would have accepted where it refused and the recorded kernel did otherwise.
+//! What the model would have accepted where it refused and the recorded kernel did not.
 //!
-//! The recording is replayed again to the line, and requests near the refused one are made there
+//! The recording is replayed up to the line, and requests near the refused one are tried there
 //! until one is accepted.
 
 use passim_vfio::view::OpenFile;
@@ -14,7 +14,7 @@ use crate::op::Op;
 use crate::recording::{Found, Record, Recording};
 use crate::run::Runner;
 
-/// Adds what would have been accepted to the first differences that are refusals of the model.
+/// Adds the nearest accepted request to the first differences that are refusals of the model.
 pub(super) fn explain(
     found: &Found,
     choices: &Choices,
@@ -27,7 +27,7 @@ pub(super) fn explain(
     Ok(())
 }
 
-/// The request nearest to the one refused in a line; `None` for one a scenario has no words for.
+/// The request nearest to the one refused in a line; `None` if a scenario cannot express it.
 ///
 /// # Errors
 /// As [`replay`](super::replay).

@@ -1,4 +1,4 @@
-//! One line after the other: what it asks is done, what it answers is compared.
+//! Performs one line after the other, and compares the answers.
 
 use passim_model::{UserAddr, Width};
 use passim_vfio::Pid;
@@ -16,19 +16,19 @@ use crate::recording::step::{
     Prot, Start, Step, Transfer,
 };
 
-/// What a line turned out to be.
+/// The result of a line.
 pub(super) enum Taken {
-    /// It only said what happened.
+    /// It contains only an input.
     Input,
     /// Its answer was compared.
     Compared(Option<Difference>),
     /// Its answer is not compared: kind and reason.
     Skipped(&'static str, &'static str),
-    /// It repeats others.
+    /// It repeats other lines.
     Repeats(&'static str),
-    /// The reader does not know it.
+    /// Its kind is unknown.
     Unknown(String),
-    /// Nothing after this line can be taken: the recording does not go together.
+    /// No later line can be taken: the recording is inconsistent.
     Broken(Difference),
     /// A file that the line names cannot be used.
     Unreadable(InputError),
@@ -36,7 +36,7 @@ pub(super) enum Taken {
 
 const REGISTERS: &str = "needs the device's registers";
 
-/// What a mapping is of, in words.
+/// The backing of a mapping, in words.
 fn backing(kind: AreaKind) -> String {
     match kind {
         AreaKind::Anon | AreaKind::AnonUntouched => "memory of no file".to_owned(),
@@ -47,7 +47,8 @@ fn backing(kind: AreaKind) -> String {
     }
 }
 
-/// Something was asked that the model cannot do: what comes after it may differ for that alone.
+/// The difference for a step or operation that the model does not support: later differences may
+/// follow from it.
 fn of_no_known_kind(place: &Place) -> Difference {
     let mut difference = place.differs("answered it", "knows nothing of this name");
     let name = place.call.strip_prefix("op ");
@@ -81,8 +82,8 @@ impl Replayer<'_> {
             }
             Line::Answer(answer) => self.answer(number, answer),
             Line::Summary(kind) => Taken::Repeats(kind),
-            // Something was done, and the model cannot follow: what comes after it may differ for
-            // that reason alone.
+            // The kernel did something that the model does not support: later differences may
+            // follow from it.
             Line::Unknown(kind) if kind.starts_with("step ") || kind.starts_with("op ") => {
                 Taken::Compared(Some(of_no_known_kind(&place(kind.clone()))))
             }
@@ -332,7 +333,7 @@ impl Replayer<'_> {
         let Mmap { len, prot, fd, offset, .. } = *mmap;
         let kind = match mmap.kind {
             AreaKind::Anon | AreaKind::AnonThp | AreaKind::AnonUntouched => MapKind::Anonymous,
-            // Whether huge pages are reserved is a fact of the machine that was recorded.
+            // Whether huge pages are reserved depends on the recorded machine.
             AreaKind::Hugetlb(_) if mmap.va.is_none() => return Taken::Input,
             AreaKind::Hugetlb(size) => MapKind::HugeTlb { lg2: size.lg2() },
             AreaKind::File | AreaKind::Bar => {
@@ -345,7 +346,7 @@ impl Replayer<'_> {
         let va = mmap.va.unwrap_or(NOWHERE);
         let call = Call::Mmap { va, len, prot: protection(prot), kind };
         let answer = self.call(pid, call);
-        // The recorder fixes addresses, so that only success or the errno is an answer.
+        // The recorder fixes addresses, so only success or the errno is compared.
         let (ret, answer) = match (mmap.va, answer.ret) {
             (Some(va), Ok(_)) => {
                 self.note_registers(va, mmap);
@@ -408,13 +409,13 @@ impl Replayer<'_> {
         }
     }
 
-    /// Makes a call of which only return value or errno is an answer.
+    /// Makes a call of which only the return value or errno is compared.
     fn compare(&mut self, pid: Pid, place: &Place, call: Call, ret: Recorded) -> Taken {
         let answer = self.call(pid, call);
         Taken::Compared(place.ret(ret, &answer))
     }
 
-    /// Makes a call of which the recording holds no answer.
+    /// Makes a call without a recorded answer.
     fn input(&mut self, pid: Pid, call: Call) -> Taken {
         self.call(pid, call);
         Taken::Input
@@ -430,16 +431,16 @@ impl Replayer<'_> {
     }
 }
 
-/// Where status lines are read.
+/// The file from which status lines are read.
 const STATUS: &str = "/proc/self/status";
 
 /// Most bytes a fill line may write.
 const MAX_FILL: u64 = 1 << 30;
 
-/// Where an area is asked for that the kernel did not give.
+/// The address requested for an area that the kernel refused.
 const NOWHERE: UserAddr = UserAddr::new(0x2000_0000_0000);
 
-/// The width of a register access of so many bytes.
+/// The width of a register access of this many bytes.
 pub(super) fn width(bytes: u8) -> Width {
     match bytes {
         1 => Width::W8,

@@ -1,11 +1,11 @@
-//! Where pages lay: a look-ahead over a whole recording.
+//! Physical addresses of pages: a first pass over a whole recording.
 //!
-//! A recording says where a page lies only when someone asks: at `phys` and `arena_pfn` lines,
-//! long after the page came into being. The model has to know at once, so this pass goes first.
-//! It assigns each place to the area that held the page, from its `mmap` (or from the fork that
-//! copied it) on; a page that is seen in two places moved in between. It also notes what else
-//! must be known before the first line: the parameters at the start, and the frames that nothing
-//! but these pages may use.
+//! A recording contains the address of a page only in later `phys` and `arena_pfn` lines, long
+//! after the page was allocated. The model needs it at allocation, so this pass runs first. It
+//! assigns each address to the area that contained the page, from its `mmap` (or from the fork that
+//! copied it) on; a page that is seen at two addresses moved in between. It also collects other
+//! facts needed before the first line: the parameters at the start, and the frames that only these
+//! pages may use.
 
 use std::collections::BTreeMap;
 
@@ -15,42 +15,42 @@ use rangemap::{RangeInclusiveMap, RangeInclusiveSet};
 use crate::recording::line::{ArenaPfn, Buf, Line};
 use crate::recording::step::{Area, Phys, ProcessNumber, Start, Step};
 
-/// Most pages a line may place; a line that claims more is cut there.
+/// Most pages that one line may place; further ones are ignored.
 const MAX_PAGES_A_LINE: u64 = 1 << 22;
 
-/// Pages that follow one another in memory and in an area.
+/// Pages that are contiguous in memory and in an area.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Placed {
     /// First address.
     pub(super) va: UserAddr,
-    /// Where its page lies.
+    /// The physical address of its page.
     pub(super) at: PhysAddr,
 }
 
-/// A page seen elsewhere than before.
+/// A page seen at another address than before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Moved {
-    /// Whose page.
+    /// The process of the page.
     pub(super) process: ProcessNumber,
-    /// The page, and where it lies from now on.
+    /// The page, and its new address.
     pub(super) to: Placed,
 }
 
-/// What the look-ahead found out.
+/// Results of the first pass.
 #[derive(Default)]
 pub(super) struct Placements {
-    /// Places of the pages of an area, by the line that made the area.
+    /// Addresses of the pages of an area, by the line that mapped the area.
     plans: BTreeMap<u64, Vec<Placed>>,
     /// Moves, by the line after which they may happen.
     moves: BTreeMap<u64, Vec<Moved>>,
     frames: RangeInclusiveSet<u64>,
     /// The `start` line.
     pub(super) start: Option<Start>,
-    /// The recording holds a random trace.
+    /// Whether the recording contains a random trace.
     pub(super) is_random: bool,
     /// IOVAs of accepted maps of a random trace, first to last.
     pub(super) window: Option<(u64, u64)>,
-    /// Where pages of the arena lie, by user address.
+    /// Physical addresses of the arena's pages, by user address.
     pub(super) arena: BTreeMap<u64, u64>,
     /// The last operation of the random trace.
     last_random: Option<u64>,
@@ -59,7 +59,7 @@ pub(super) struct Placements {
 }
 
 impl Placements {
-    /// Places to be planned at `line`.
+    /// Addresses to plan at `line`.
     pub(super) fn plans(&self, line: u64) -> &[Placed] {
         self.plans.get(&line).map_or(&[], Vec::as_slice)
     }
@@ -69,12 +69,12 @@ impl Placements {
         self.moves.get(&line).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether `line` is where a random trace ends.
+    /// Whether a random trace ends at `line`.
     pub(super) fn is_walked_after(&self, line: u64) -> bool {
         self.last_random == Some(line)
     }
 
-    /// Every frame named inside `ram`.
+    /// Every frame that the recording names inside `ram`.
     pub(super) fn set_aside(&self, ram: &[Span<PhysAddr>]) -> Vec<Span<PhysAddr>> {
         let mut spans = Vec::new();
         for range in self.frames.iter() {
@@ -86,7 +86,7 @@ impl Placements {
     }
 }
 
-/// The pass itself.
+/// The first pass.
 pub(super) struct LookAhead {
     page: PageSize,
     current: ProcessNumber,
@@ -94,14 +94,14 @@ pub(super) struct LookAhead {
     areas: BTreeMap<ProcessNumber, RangeInclusiveMap<u64, usize>>,
     /// The line that made each area.
     made: Vec<u64>,
-    /// Last sighting of each page: area and address, then line and place.
+    /// The last sighting of each page: area and user address, then line and physical address.
     seen: BTreeMap<(usize, u64), (u64, u64)>,
     arena: Option<UserAddr>,
     found: Placements,
 }
 
 impl LookAhead {
-    /// Nothing read yet. `page` is the machine's page.
+    /// The initial state. `page` is the machine's page.
     pub(super) fn new(page: PageSize) -> Self {
         Self {
             page,
@@ -135,7 +135,7 @@ impl LookAhead {
         }
     }
 
-    /// What was found.
+    /// The results.
     pub(super) fn finish(self) -> Placements {
         self.found
     }
@@ -177,7 +177,7 @@ impl LookAhead {
         }
     }
 
-    /// The copy's areas are made by the fork: its pages may get places of their own.
+    /// A fork maps the child's areas: their pages may get other addresses.
     fn fork(&mut self, number: u64, child: ProcessNumber) {
         let parent = self.areas.get(&self.current).cloned().unwrap_or_default();
         let mut renamed: BTreeMap<usize, usize> = BTreeMap::new();
@@ -222,7 +222,7 @@ impl LookAhead {
         }
     }
 
-    /// The page at `va` lies at `at` on this line.
+    /// Records that the page at `va` is at `at` on this line.
     fn sighting(&mut self, number: u64, va: u64, at: u64) {
         let Some(&area) = self.areas.get(&self.current).and_then(|areas| areas.get(&va)) else {
             return;

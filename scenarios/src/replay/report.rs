@@ -1,4 +1,4 @@
-//! What came of replaying a recording: counts, and every difference.
+//! Results of replaying a recording: counts, and every difference.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::explain::Nearest;
 
-/// What came of replaying one file.
+/// The result of replaying one file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct FileReport {
     /// The recording, as the caller named it.
@@ -22,36 +22,36 @@ pub struct FileReport {
     pub stands_for: Option<String>,
     /// Lines read.
     pub lines: u64,
-    /// Lines that hold an answer that was compared.
+    /// Lines with an answer that was compared.
     pub compared: u64,
     /// Of these, lines on which kernel and model agree.
     pub agreed: u64,
     /// Of these, lines on which they do not.
     pub differed: u64,
-    /// Lines that were only acted upon: they hold no answer.
+    /// Lines without an answer, which were only performed.
     pub inputs: u64,
     /// Lines that repeat others, by kind.
     pub repeats: BTreeMap<String, u64>,
-    /// Lines with an answer that this model does not compare, by kind.
+    /// Lines with an answer that the model does not compare, by kind.
     pub not_compared: BTreeMap<String, NotCompared>,
-    /// Lines of kinds the reader does not know, by kind.
+    /// Lines of unknown kinds, by kind.
     pub unknown: BTreeMap<String, u64>,
-    /// Pages and leaves looked at through the SMMU.
+    /// Pages and leaves accessed through the SMMU.
     pub walked: u64,
-    /// Of these, those found as they must be.
+    /// Of these, those with the required result.
     pub walk_agreed: u64,
-    /// Commands of the recorded driver that were compared with those of the model's.
+    /// Commands of the recorded driver that were compared with those of the model's driver.
     pub commands: u64,
-    /// Pages that could not be put where the recording says they lay.
+    /// Pages that could not be placed at their recorded address.
     pub misplaced: u64,
-    /// Whether windows must be walked for the file to count at all: it holds a random trace.
+    /// Whether the file counts only if windows were walked: it contains a random trace.
     pub must_walk: bool,
     /// Windows walked.
     pub windows: u64,
-    /// What else is to be known of the comparison: files that should have been read and cannot be.
+    /// Other facts about the comparison: files that should have been read and could not be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// The line in which kernel and model parted first: one did what the other did not.
+    /// The first line in which one of kernel and model succeeded and the other failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parted: Option<u64>,
     /// Every difference, in the order of the lines.
@@ -61,7 +61,7 @@ pub struct FileReport {
 /// Lines with answers that are not compared.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct NotCompared {
-    /// How many.
+    /// Number of lines.
     pub lines: u64,
     /// Why.
     pub reason: &'static str,
@@ -72,25 +72,25 @@ pub struct NotCompared {
 pub struct Difference {
     /// Line number, 1-based.
     pub line: u64,
-    /// What was asked.
+    /// The call.
     pub call: String,
-    /// What the kernel did.
+    /// The kernel's result.
     pub kernel: String,
-    /// What the model did.
+    /// The model's result.
     pub model: String,
-    /// By which rule the model refused, if it did.
+    /// The rule by which the model refused, if it did.
     pub rule: Option<RuleNote>,
     /// The request nearest to the refused one that the model accepts, or why there is none; only
     /// for the first differences of a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nearest: Option<Box<Nearest>>,
-    /// What may help.
+    /// Advice.
     pub hint: Option<String>,
-    /// The line in which kernel and model parted before this one: one of them did there what the
-    /// other did not, so that this difference may follow from it.
+    /// An earlier line in which one of kernel and model succeeded and the other failed, so that
+    /// this difference may follow from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follows: Option<u64>,
-    /// Whether kernel and model part here.
+    /// Whether one of kernel and model succeeded here and the other failed.
     #[serde(skip)]
     pub(super) parts: bool,
 }
@@ -100,11 +100,11 @@ pub struct Difference {
 pub struct RuleNote {
     /// Its stable name.
     pub name: &'static str,
-    /// What it demands.
+    /// Its demand.
     pub sentence: &'static str,
-    /// Where it is known from.
+    /// Its source.
     pub source: &'static str,
-    /// What the request ran into.
+    /// The conflict of the request.
     pub conflict: String,
 }
 
@@ -130,7 +130,7 @@ pub enum Verdict {
 }
 
 impl FileReport {
-    /// A report of a file of which nothing was read yet.
+    /// An empty report of a file.
     pub fn new(file: String, machine: String, profile: String) -> Self {
         Self {
             file,
@@ -167,7 +167,7 @@ impl FileReport {
         }
     }
 
-    /// Counts a line whose answer was compared: it agreed, or this is the difference.
+    /// Counts a line whose answer was compared: `difference` is `None` if it agreed.
     pub(super) fn compared(&mut self, difference: Option<Difference>) {
         self.compared += 1;
         match difference {
@@ -176,7 +176,7 @@ impl FileReport {
                 self.differed += 1;
                 difference.follows = self.parted;
                 if let Some(line) = self.parted {
-                    // A rule that was right may refuse here, for what it looks at is not the same.
+                    // The rule may be right, but apply to a state that already differs.
                     difference.hint = Some(format!("this may follow from line {line}"));
                 } else if difference.parts {
                     self.parted = Some(difference.line);
@@ -191,14 +191,14 @@ impl FileReport {
         self.skipped_times(kind, reason, 1);
     }
 
-    /// Counts so many of something that is not compared.
+    /// Counts `times` items that are not compared.
     pub(super) fn skipped_times(&mut self, kind: &str, reason: &'static str, times: u64) {
         let entry = self.not_compared.entry(kind.to_owned());
         let entry = entry.or_insert(NotCompared { lines: 0, reason });
         entry.lines = entry.lines.saturating_add(times);
     }
 
-    /// Counts `walked` looks through the SMMU, `agreed` of them as they must be.
+    /// Counts `walked` accesses through the SMMU, `agreed` of which had the required result.
     pub(super) fn walked(&mut self, walked: u64, agreed: u64) {
         self.walked += walked;
         self.walk_agreed += agreed;

@@ -1,4 +1,4 @@
-//! Ioctl lines: the call they make, and what it must answer.
+//! Ioctl lines: the calls that they make, and the required answers.
 
 use passim_vfio::Pid;
 use passim_vfio::call::{Arg, Call};
@@ -122,7 +122,8 @@ fn no_process(place: &Place) -> Taken {
     Taken::Broken(place.differs("answered", "no process runs, or it has no arena"))
 }
 
-/// The oracle has another answer than the recording: one of the two is wrong, and not the model.
+/// The difference for a recorded answer that the oracle contradicts: one of the two is wrong, not
+/// the model.
 fn disagrees(place: &Place, recorded: Recorded, oracle: Recorded) -> Option<Difference> {
     (recorded != oracle).then(|| {
         let mut difference =

@@ -1,4 +1,4 @@
-//! Which machine, profile and policy a recording is replayed with.
+//! Selects the machine, profile and policy that a recording is replayed with.
 
 use std::path::Path;
 
@@ -11,24 +11,24 @@ use crate::machine::{self, Machine};
 use crate::recording::topo::KernelVersion;
 use crate::recording::{Found, Topology};
 
-/// What the caller chose himself.
+/// The caller's choices.
 #[derive(Clone, Default, Debug)]
 pub struct Choices {
     /// Name of a built-in machine, or a machine file, in place of the topology's.
     pub machine: Option<String>,
     /// A profile in place of the kernel's, and single choices.
     pub chosen: Chosen,
-    /// How many differences come with the nearest request that is accepted.
+    /// Number of differences for which the nearest accepted request is searched.
     pub searched: Searched,
 }
 
-/// What a recording is replayed with.
+/// The machine and policy of a replay.
 pub struct Selected {
     /// The machine.
     pub machine: Machine,
     /// The profile, before single choices were set.
     pub profile: Profile,
-    /// The recorded kernel, where the profile is another's that stands for it.
+    /// The recorded kernel, where the profile is that of another.
     pub stands_for: Option<KernelVersion>,
     /// Every choice.
     pub policy: Policy,
@@ -36,7 +36,7 @@ pub struct Selected {
     pub modules: Vec<String>,
 }
 
-/// The machine and the policy for `found`.
+/// Selects the machine and the policy for `found`.
 ///
 /// # Errors
 /// A topology or machine file that cannot be used, a machine, profile or choice that does not

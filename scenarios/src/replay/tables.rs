@@ -1,7 +1,8 @@
-//! The tables a stream is translated by, found in memory for a second reading.
+//! Finds the tables of a stream in memory, for an independent walk.
 //!
-//! It goes the way the SMMU goes, from STRTAB_BASE on, as [`crate::walk`] reads it for dumps. Not
-//! for translating: it has no caches and checks little.
+//! It follows STRTAB_BASE and the structures as the SMMU does, with the code with which
+//! [`crate::walk`] reads dumps. It has no caches and checks little, so it does not replace
+//! translation.
 
 use passim_model::{Host, PhysAddr, StreamId, Width};
 use passim_oracle::Stage;
@@ -26,8 +27,8 @@ mod offset {
     pub(super) const MPAMIDR: u64 = 0x130;
 }
 
-/// Every leaf of the tables of `stream`, in order of IOVA, and their stage; `None` where nothing
-/// translates for it.
+/// Every leaf of the tables of `stream`, in order of IOVA, and their stage; `None` if the stream is
+/// not translated.
 pub(super) fn leaves_of(
     board: &mut Board,
     smmu: PhysAddr,

@@ -10,8 +10,8 @@ use crate::explain::Nearest;
 use crate::input_error::InputKind;
 use crate::recording::{Found, Recording};
 
-/// A small recording with everything in it: files, ioctls, maps, a random trace, a dump. Composed
-/// of answers that were measured on 6.12.
+/// A small recording with files, ioctls, maps, a random trace, a dump. It is composed of answers
+/// measured on 6.12.
 fn small() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/small")
 }
@@ -48,7 +48,8 @@ fn the_recording_itself_agrees_and_is_walked() {
     assert_eq!(report.misplaced, 0);
 }
 
-/// A topology of another kernel is replayed by the last profile before it, and says so.
+/// A topology of another kernel is replayed with the last profile before it, and the report says
+/// so.
 #[test]
 fn a_kernel_without_a_profile_is_stood_for() {
     let folder = std::env::temp_dir().join(format!("passim-kernels-{}", std::process::id()));
@@ -72,7 +73,7 @@ fn a_kernel_without_a_profile_is_stood_for() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// Another answer of the same kind.
+/// Another value for the same answer.
 fn other(key: &str, value: &Value) -> Option<Value> {
     match (key, value) {
         ("ret" | "fd" | "size_out" | "iova_out" | "flags_out" | "argsz_out" | "got", value) => {
@@ -92,7 +93,7 @@ fn other(key: &str, value: &Value) -> Option<Value> {
     }
 }
 
-/// Every way to change one answer of a line. The text is changed in place: the order of keys tells
+/// Every way to change one answer of a line. The text is edited in place: the order of keys decides
 /// the kind of a line.
 fn changed(line: &str) -> Vec<String> {
     let object: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
@@ -127,7 +128,7 @@ fn a_changed_answer_is_reported_at_its_line() {
     assert!(mutants > 30, "{mutants}");
 }
 
-/// A refusal of the model that the kernel did not make is explained whole.
+/// The report explains in full a refusal of the model that the kernel did not make.
 #[test]
 fn a_difference_tells_rule_conflict_and_what_would_be_accepted() {
     let mut lines = lines();
@@ -176,11 +177,11 @@ fn a_missing_step_is_reported_where_it_is_missed() {
     let lines = lines();
     for at in 0..lines.len() {
         let line: Value = serde_json::from_str(&lines[at]).unwrap();
-        // What only asks, or repeats, changes nothing that comes later. Calls by name do not
-        // either if they ask or are refused, but they are numbered.
+        // Lines that only query, or repeat others, do not affect later lines. Neither do named
+        // calls that query or are refused, but they are numbered.
         let asks = ["peek", "dump"].iter().any(|step| line["step"] == *step);
         let repeats = line.get("status").is_some();
-        // Nothing is opened later that would have got this number.
+        // No later open would have got this number.
         let unmissed = line["step"] == "close" && line["fd"] == 6;
         if asks || repeats || unmissed {
             continue;
@@ -189,7 +190,8 @@ fn a_missing_step_is_reported_where_it_is_missed() {
         lines.remove(at);
         let report = replayed(&format!("removed-{at}"), &lines, &Choices::default());
         assert_eq!(report.verdict(), Verdict::Differed, "{at} removed: {line}");
-        // Without the places of its pages a random trace cannot be walked, and so does not count.
+        // Without the addresses of its pages a random trace cannot be walked, and so does not
+        // count.
         if line.get("arena_pfn").is_none() {
             assert!(first_difference(&report) > Some(at as u64), "{at} removed: {line}");
         }
@@ -286,7 +288,7 @@ fn a_page_that_is_reached_elsewhere_is_reported_by_the_walk() {
     };
     let selected = select(&found, &Choices::default()).unwrap();
     let mut placements = look_ahead(&found, &selected.machine).unwrap();
-    // The oracle is told of another frame than the model: the page of IOVA 0x40001000.
+    // The oracle gets another frame than the model: the page of IOVA 0x40001000.
     *placements.arena.get_mut(&0x1000_0000_1000).unwrap() += 1;
     let mut replayer = Replayer::new(&found, selected, placements).unwrap();
     for record in Recording::open(&found.recording).unwrap() {
@@ -299,7 +301,7 @@ fn a_page_that_is_reached_elsewhere_is_reported_by_the_walk() {
     assert!(report.differences[0].model.contains("0x40001000"), "{}", report.differences[0]);
 }
 
-/// Whatever it was, the kernel did it and the model did not.
+/// An unknown step is a difference: the kernel performed it and the model did not.
 #[test]
 fn a_step_nobody_knows_is_a_difference() {
     let mut lines = lines();

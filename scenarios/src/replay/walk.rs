@@ -1,6 +1,6 @@
-//! Through the hardware: what devices reach, against dumps and against the oracle.
+//! Accesses of devices through the hardware, compared with dumps and with the oracle.
 //!
-//! Not here: whether the dumps hold together by themselves ([`crate::walk`]).
+//! Not here: whether dumps are consistent in themselves ([`crate::walk`]).
 
 use std::fmt::Write as _;
 
@@ -22,26 +22,26 @@ use crate::recording::line::Expect;
 use crate::recording::step::Dump;
 use crate::system::Outcome;
 
-/// Most pages of a window that are looked at; a window is as large as the accepted maps reach.
+/// Most pages of a window that are accessed; a window is as large as the range of accepted maps.
 const MAX_PAGES: u64 = 1 << 16;
 
-/// Why it is not said that the kernel should have issued them.
+/// Why the report does not require these commands of the kernel.
 const UNRECORDED: &str =
     "a suite that ran before in this boot, and may have made that domain, is not recorded here";
 
-/// Why nothing is said of commands.
+/// Why commands are not compared.
 const NO_QUEUE: &str = "the dump lacks CMDQ_BASE or CMDQ_PROD";
 
-/// Why nothing is said of the commands of all but one SMMU, the first that a stream names.
+/// Why only the commands of the first SMMU that a stream names are compared.
 const ONE_QUEUE: &str = "a dump holds the command queue of one SMMU, and its streams name several";
 
-/// Why pages of a window are passed over.
+/// Why pages of a window are skipped.
 const TOO_MANY: &str = "of a window the first 65536 pages are looked at";
 
-/// Most differences one walk reports; the rest is counted.
+/// Most differences that one walk reports; others are counted.
 const MAX_REPORTED: usize = 4;
 
-/// Looks made, and what was wrong.
+/// Accesses made, and differences found.
 #[derive(Default)]
 struct Looks {
     walked: u64,
@@ -64,8 +64,8 @@ impl Looks {
 }
 
 impl Replayer<'_> {
-    /// A dump was taken at this line: if it lies beside the recording, every leaf of every stream
-    /// must be in the model's tables, and no other.
+    /// Compares a dump taken at this line, if its file exists: every leaf of every stream must be
+    /// in the model's tables, and no other.
     pub(super) fn dump(&mut self, number: u64, dump: &Dump) -> Taken {
         let Some(path) = self.found.dump(&dump.file_stem()) else {
             return Taken::Skipped("dump smmu", "no dump lies beside the recording");
@@ -87,7 +87,7 @@ impl Replayer<'_> {
         Taken::Input
     }
 
-    /// What both drivers asked of the SMMU since the dump before.
+    /// Compares the SMMU commands of both drivers since the previous dump.
     fn commands(&mut self, number: u64, dump: &Dump, recorded: &SmmuDump) {
         let functions = recorded.streams.iter().map(|stream| self.machine.function(stream.dev));
         let mut smmus: Vec<_> = functions.flatten().filter_map(|function| function.smmu).collect();
@@ -125,8 +125,8 @@ impl Replayer<'_> {
         };
     }
 
-    /// Whether the group of `dev` is in a container: the default domain of another group belongs
-    /// to host drivers, whose mappings nobody recorded.
+    /// Whether the group of `dev` is in a container: other groups have default domains of host
+    /// drivers, whose mappings are not recorded.
     fn belongs_to_vfio(&self, dev: Rid) -> bool {
         let group = self.system.topology().function(dev).and_then(|function| function.group);
         group.is_some_and(|group| self.system.kernel.container_of_group(group).is_some())
@@ -155,12 +155,12 @@ impl Replayer<'_> {
         }
     }
 
-    /// Both ends of a leaf, as the SMMU translates them.
+    /// Compares both ends of a leaf with the SMMU's translations.
     fn through_smmu(&mut self, place: &Place, dev: Rid, leaf: &TableLeaf) -> Option<Difference> {
         for offset in [0, leaf.size - 8] {
             let outcome = self.read_access(dev, leaf.iova + offset);
             let expected = PhysAddr::new(leaf.pa + offset);
-            // A leaf of stage 2 may forbid reading; a write then goes the same way.
+            // A leaf of stage 2 may forbid reading; then a write is tried.
             let outcome = match outcome {
                 Some(Outcome::Terminated(_)) => {
                     let iova = Iova::new(leaf.iova + offset);
@@ -177,7 +177,7 @@ impl Replayer<'_> {
         None
     }
 
-    /// An `expect` line: the mapping that covers an IOVA leads to a physical address.
+    /// Compares an `expect` line: the physical address of the mapping at an IOVA.
     pub(super) fn expect(&mut self, number: u64, line: &Expect) -> Taken {
         let call = format!("{} at {} of {}", line.dump, line.iova, line.dev);
         let place = Place { line: number, call };
@@ -195,8 +195,8 @@ impl Replayer<'_> {
         }))
     }
 
-    /// Every open device reads and writes at every page of the window: once with the TLB as it
-    /// is, once with it emptied.
+    /// Every open device reads and writes every page of the window: once with the TLB as it is,
+    /// once after clearing it.
     pub(super) fn walk_window(&mut self, number: u64) {
         let (Some(expected), Some((first, last))) = (self.expected.take(), self.placements.window)
         else {
@@ -230,7 +230,7 @@ impl Replayer<'_> {
         self.report.differences.extend(looks.wrong);
     }
 
-    /// One page: a read and a write, each of which reaches the frame the oracle says or faults.
+    /// Compares a read and a write of one page: each reaches the oracle's frame, or faults.
     fn page(
         &mut self,
         place: &Place,
@@ -253,7 +253,7 @@ impl Replayer<'_> {
         ))
     }
 
-    /// A write of the device is seen in the frame it must reach, and nothing is left behind.
+    /// A write of the device must be visible in the frame; the frame is restored.
     fn moves_data(&mut self, dev: Rid, iova: u64, frame: Option<PhysAddr>) -> bool {
         use passim_model::Host;
         let Some(frame) = frame else { return true };
@@ -268,7 +268,7 @@ impl Replayer<'_> {
         written.is_ok() && seen == Ok(marker) && restored.is_ok()
     }
 
-    /// The tables hold the leaves the oracle cuts from what is mapped, and no other.
+    /// The tables must contain exactly the leaves that the oracle derives from the mappings.
     fn count_leaves(
         &self,
         place: &Place,
@@ -304,12 +304,12 @@ impl Replayer<'_> {
     }
 }
 
-/// Whether a dump says where the producer of its command queue was.
+/// Whether a dump contains the producer pointer of its command queue.
 fn has_queue(dump: &SmmuDump) -> bool {
     ["CMDQ_BASE", "CMDQ_PROD"].iter().all(|name| dump.regs.contains_key(*name))
 }
 
-/// Pages from `first` to `last` that are looked at, and how many are not.
+/// Number of pages from `first` to `last` that are accessed, and that are skipped.
 fn pages(first: u64, last: u64, lg2: u32) -> (u64, u64) {
     let all = ((last - first) >> lg2).saturating_add(1);
     (all.min(MAX_PAGES), all.saturating_sub(MAX_PAGES))

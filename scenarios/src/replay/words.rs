@@ -1,7 +1,7 @@
-//! Calls and answers in words: as a scenario has them where it has a word, and by their names in
-//! `linux/vfio.h` otherwise.
+//! Calls and answers in words: as in scenarios where they have a verb, otherwise by their names in
+//! `linux/vfio.h`.
 //!
-//! Not here: what happened in a scenario, which its operations say themselves.
+//! Not here: outcomes of scenarios, which their operations describe.
 
 use passim_model::Endpoint;
 use passim_vfio::call::{Answer, Arg, Call};
@@ -22,14 +22,14 @@ const DEVICE_GET_IRQ_INFO: u32 = ioctl::DEVICE_GET_INFO + 2;
 /// VFIO_DEVICE_RESET.
 const DEVICE_RESET: u32 = ioctl::DEVICE_GET_INFO + 4;
 
-/// What the descriptor of a call stands for, among those of its process.
+/// The object of a call's descriptor, among the open files of its process.
 pub(super) fn file_of(call: &Call, files: &[(i32, OpenFile)]) -> OpenFile {
     let Call::Ioctl { fd, .. } = call else { return OpenFile::Other };
     let found = files.iter().find(|(known, _)| known == fd);
     found.map_or(OpenFile::Other, |(_, file)| *file)
 }
 
-/// A call.
+/// The words of a call.
 pub(super) fn call(call: &Call, file: OpenFile) -> String {
     match call {
         Call::Ioctl { fd, request, arg } => {
@@ -184,7 +184,7 @@ fn index(number: u32) -> String {
     known.map_or_else(|| number.to_string(), ToString::to_string)
 }
 
-/// An answer, and its bytes in hexadecimal where words do not hold all of them.
+/// An answer, and its bytes in hexadecimal where words do not contain all of them.
 pub(super) fn answer(
     policy: &Policy,
     call: &Call,

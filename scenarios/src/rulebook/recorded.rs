@@ -1,6 +1,6 @@
-//! Where kernels were recorded refusing: of each rule and kernel the first line in which the kernel
-//! gave the errno and the model, which agrees, refuses by the rule. The test that compares this with
-//! the recordings says what is to stand here.
+//! Recorded refusals: for each rule and kernel the first line in which the kernel returned the
+//! errno and the model, which agrees, refuses by the rule. The test that compares this with the
+//! recordings prints the expected content.
 
 /// A line of a recording in which a kernel refused by a rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,4 +1,4 @@
-//! The machine that a scenario asks for, and the kernel that boots it.
+//! The machine that a scenario names, and the kernel that boots it.
 
 use passim_vfio::policy::Profile;
 
@@ -11,7 +11,7 @@ use crate::replay::machine_named;
 use crate::script::Text;
 use crate::system::{Pace, Setup};
 
-/// Builds the machine a `machine` operation asks for.
+/// Builds the machine of a `machine` operation.
 pub(super) fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
     let Op::Machine {
         name,
@@ -53,17 +53,17 @@ pub(super) fn boot(op: &Op, chosen: &Chosen) -> Result<Running, Unperformable> {
     Ok(Running { profile: Some(profile), ..Running::new(&machine, setup)? })
 }
 
-/// The machine of that name or file.
+/// The machine with that name, or in that file.
 pub(super) fn machine_of(name: &Text) -> Result<Machine, Unperformable> {
     machine_named(&name.0).map_err(|error| Unperformable {
-        // With the place: the machine's file is not the scenario's.
+        // Includes the place: it is in the machine file, not in the scenario.
         message: error.to_string(),
         hint: Some(error.hint().to_owned()),
         key: None,
     })
 }
 
-/// When hardware works; after every store, if nothing is said.
+/// When hardware works; eagerly by default.
 pub(super) fn pace_of(pace: Option<PaceName>) -> Pace {
     match pace {
         Some(PaceName::Stepped) => Pace::Stepped,

@@ -1,4 +1,4 @@
-//! Calls with one answer: files, ioctls, mappings, drivers.
+//! Calls with one return value: files, ioctls, mappings, drivers.
 
 use passim_model::{Perms, Rid};
 use passim_vfio::call::{Answer, Arg, Call};
@@ -167,7 +167,7 @@ impl Running {
         }])
     }
 
-    /// As an administrator does: names the driver, then has the device probed.
+    /// As an administrator does: sets `driver_override`, then has the device probed.
     fn bind(&mut self, dev: Rid, driver: &str) -> Outcome {
         let path = format!("/sys/bus/pci/devices/0000:{dev}/driver_override");
         let value = driver.to_owned();

@@ -1,6 +1,7 @@
-//! What a device does: reads and writes on the bus.
+//! A device's reads and writes on the bus.
 //!
-//! Messages are `messages`'; what a device that keeps translations asks for, `translations`'.
+//! Not here: messages (`messages`), and the translation requests of a device with an ATC
+//! (`translations`).
 
 use passim_model::{Access, Direction, Endpoint, Host, Iova, SubstreamId, Target};
 use passim_smmu::v3::Transaction;
@@ -11,11 +12,11 @@ use super::{Answered, Outcome, Runner, Running, Stage, Unperformable, outcome};
 use crate::op::{DeviceName, Op};
 use crate::system::{CarriedOn, Explained, NoTransfer, Piece, Reach};
 
-/// Most bytes one transfer has: a device's buffer.
+/// Most bytes of one transfer: a device's buffer.
 const MAX_BYTES: u64 = passim_model::device::BUFFER_BYTES as u64;
 
 impl Runner {
-    /// Explains what would become of one access of a device now, and how it is asked.
+    /// Explains the translation of one access of a device in the present state.
     ///
     /// # Errors
     /// No machine, no such device, or one whose DMA passes no SMMU.
@@ -39,8 +40,8 @@ impl Runner {
         })
     }
 
-    /// Explains what would become of a transaction at the first SMMU of the machine now, whoever
-    /// makes it. Of a bare machine nothing else is known.
+    /// Explains the translation of a transaction, from any source, at the first SMMU of the machine
+    /// in the present state. A bare machine has no other description of devices.
     ///
     /// # Errors
     /// No machine, or one without an SMMU.
@@ -119,8 +120,8 @@ impl Running {
         }
     }
 
-    /// What an operation brought about beside its answer: transfers of devices that had stalled and
-    /// went on, and what the kernel found.
+    /// Effects of an operation besides its result: stalled transfers of devices that continued, and
+    /// the kernel's misbehaviour.
     pub(super) fn brought_about(&mut self) -> Vec<String> {
         let carried_on = self.system.board.take_carried_on();
         let mut lines: Vec<_> = carried_on.iter().map(|it| self.carried_on(it)).collect();
@@ -149,7 +150,7 @@ impl Running {
         }
     }
 
-    /// `0x10008 -> A+0x8`, or why it did not get there.
+    /// `0x10008 -> A+0x8`, or the reason that it was not reached.
     fn piece(&self, piece: &Piece) -> String {
         self.reached(piece.iova.start(), piece.reach)
     }
@@ -169,7 +170,7 @@ impl Running {
 }
 
 impl Running {
-    /// A part that did nothing of note: what it is.
+    /// The name of a part that has no reaction to show.
     fn part(&self, target: Target) -> String {
         match target {
             Target::Ram => "memory".to_owned(),

@@ -1,4 +1,4 @@
-//! What containers, groups and devices say of themselves, and dirty pages.
+//! Information about containers, groups and devices, and dirty pages.
 
 use passim_model::{Endpoint, UserAddr};
 use passim_vfio::call::{Arg, Call, MapKind, Protection};
@@ -11,7 +11,7 @@ use crate::op::{DirtyAction, Op};
 /// Where the bitmap of `dirty get` goes: below every area.
 const BITMAP: UserAddr = UserAddr::new(0x0fff_0000_0000);
 
-/// Most pages `dirty get` asks for: a bitmap of 1 MiB.
+/// Most pages that `dirty get` requests: a bitmap of 1 MiB.
 const MAX_DIRTY_PAGES: u64 = 1 << 23;
 
 impl Running {
@@ -29,7 +29,8 @@ impl Running {
         lines
     }
 
-    /// Commands of ITSs that failed and were signalled as an SError, which no handler of the kernel takes.
+    /// Failed commands of ITSs that were signalled as an SError, for which the kernel has no
+    /// handler.
     fn errors_signalled(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         for its in 0..self.system.its.len() {
@@ -88,7 +89,7 @@ impl Running {
         doorbells.iter().map(line).collect()
     }
 
-    /// A call with a structure of `size` bytes whose argsz says so: the bytes, or the refusal.
+    /// An ioctl with a structure of `size` bytes and that argsz: the bytes, or the refusal.
     fn sized(
         &mut self,
         fd: i32,
@@ -169,7 +170,7 @@ fn dirty_ranges(bitmap: &[u8], iova: u64, lg2: u32) -> Vec<String> {
     lines
 }
 
-/// What GROUP_GET_STATUS says.
+/// The result of GROUP_GET_STATUS.
 pub(crate) fn status(bytes: &[u8]) -> String {
     match word(bytes, 4) {
         Some(0) => "not viable".to_owned(),
@@ -179,11 +180,11 @@ pub(crate) fn status(bytes: &[u8]) -> String {
     }
 }
 
-/// What DEVICE_GET_INFO says.
+/// The result of DEVICE_GET_INFO.
 pub(crate) fn device(bytes: &[u8]) -> String {
     let field = |at| word(bytes, at).unwrap_or(0);
     let reset = if field(4) & 1 == 1 { "can reset" } else { "cannot reset" };
-    // include/uapi/linux/vfio.h: bit 2 says platform device.
+    // include/uapi/linux/vfio.h: bit 2 marks a platform device.
     let kind = if field(4) & 4 == 4 { "platform device, " } else { "" };
     format!("{kind}{reset}, {} regions, {} interrupt indices", field(8), field(12))
 }

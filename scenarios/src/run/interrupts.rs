@@ -23,7 +23,7 @@ const COMMAND: u64 = 7 << 40 | 4;
 /// Bus Master Enable. PCI 3.0 6.2.2.
 const BUS_MASTER: u8 = 1 << 2;
 
-/// Most vectors MSI-X has. PCI 3.0 6.8.2.
+/// The most vectors of MSI-X. PCI 3.0 6.8.2.
 const MOST_VECTORS: u32 = 2048;
 
 impl Running {
@@ -149,7 +149,7 @@ impl Running {
         Ok(self.enabled(dev, (start, count), &answer))
     }
 
-    /// What `enable` shows of a block of vectors.
+    /// The output of `enable` for a block of vectors.
     pub(super) fn enabled(
         &mut self,
         dev: Rid,
@@ -166,8 +166,8 @@ impl Running {
         mine.map(vector_text).collect()
     }
 
-    /// `ok`, how many vectors there are instead, or the refusal. What they ran short of is known
-    /// of a device that is named.
+    /// `ok`, the number of vectors available, or the refusal. The resource that ran short is known
+    /// only if `dev` names the device.
     fn availability(&mut self, dev: Option<Rid>, answer: &Answer) -> String {
         match answer.ret {
             Ok(available @ 1..) => {
@@ -180,7 +180,7 @@ impl Running {
         }
     }
 
-    /// Sets Bus Master Enable, as whoever drives the device would.
+    /// Sets Bus Master Enable, as the device's driver would.
     fn let_master(&mut self, device: i32) -> Result<(), Unperformable> {
         let read = self.call(Call::Pread { fd: device, offset: COMMAND, len: 2 })?;
         if let [low, high] = read.bytes[..] {
@@ -191,7 +191,7 @@ impl Running {
     }
 }
 
-/// SET_IRQS of a device whose file this is.
+/// SET_IRQS with a device's descriptor.
 fn set_irqs_call(
     fd: i32,
     index: IrqIndex,
@@ -212,7 +212,7 @@ fn vector_text(view: &VectorView) -> String {
     const FIRST_LPI: u32 = 8192;
     let VectorView { vector, message, intid, .. } = view;
     let text = format!("vector {vector}: doorbell {:#x}, data {}", message.address, message.data);
-    // An SPI stands in the data; an LPI is known to its device's tables alone.
+    // An SPI is the message's data; an LPI is only in the tables of its device.
     match intid.get() {
         FIRST_LPI.. => format!("{text}, lpi {intid}"),
         _ => text,

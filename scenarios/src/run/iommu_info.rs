@@ -1,7 +1,7 @@
-//! What IOMMU_GET_INFO says, in the layout of the kernel that runs.
+//! The result of IOMMU_GET_INFO, in the running kernel's layout.
 //!
 //! Layouts differ between revisions of the series, and the same capability number means different
-//! things. A user-space program knows which header it was built against; here, the policy says.
+//! things. A user-space program is built against one header; here the policy selects the layout.
 
 use passim_model::PageSizes;
 use passim_vfio::call::Arg;
@@ -13,7 +13,7 @@ use crate::ioctl::{self, long, word};
 /// Most entries of a capability chain that are followed.
 const MAX_CAPABILITIES: usize = 16;
 
-/// Bytes the caller has, whatever it says.
+/// Bytes of the caller's buffer, whatever argsz is.
 const BUFFER_BYTES: usize = 4096;
 
 /// `VFIO_IOMMU_INFO_PGSIZES`, and the bit that is `_REQUIRE_MSI_MAP` in v8 and `_CAPS` later.
@@ -31,8 +31,8 @@ fn fields(policy: &Policy) -> (usize, Option<usize>) {
 }
 
 impl Running {
-    /// Asks with `argsz`, or with all there is room for. What stands in the structure's own fields
-    /// is shown only to who says what they should be.
+    /// Calls IOMMU_GET_INFO with `argsz`, or with the whole buffer. The structure's own fields are
+    /// shown only if `argsz` is given.
     pub(super) fn info(&mut self, fd: i32, argsz: Option<u32>) -> Outcome {
         let mut bytes = vec![0; BUFFER_BYTES];
         let asked = argsz.unwrap_or(BUFFER_BYTES as u32);
@@ -45,7 +45,8 @@ impl Running {
     }
 }
 
-/// What a kernel of this policy has written; `whole` if the structure's own fields shall be shown.
+/// The text of what a kernel with this policy has written; `whole` includes the structure's own
+/// fields.
 pub(crate) fn info_text(policy: &Policy, bytes: &[u8], whole: bool) -> Vec<String> {
     let (page_sizes, cap_offset) = fields(policy);
     let chain = cap_offset.and_then(|at| word(bytes, at));
@@ -137,8 +138,8 @@ fn capability(msi: MsiInfo, bytes: &[u8], at: usize, id: u32) -> Vec<String> {
     }
 }
 
-/// Where hardware takes messages. A kernel that knows of no such place, and has none mapped, says 0
-/// twice: that is no range.
+/// The range in which hardware takes messages. A kernel that has no such range reports 0 twice,
+/// which is no range.
 fn taken_by_hardware(start: Option<u64>, end: Option<u64>) -> String {
     match (start, end) {
         (Some(0), Some(0)) => "MSI geometry: reserved, without saying where".to_owned(),

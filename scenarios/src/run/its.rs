@@ -1,4 +1,4 @@
-//! What an ITS was told so far, and what it makes of it, in a scenario under way.
+//! The commands sent to an ITS so far, and its mappings, in a running scenario.
 
 use passim_gic::GicV3;
 use passim_gic::its::Spelled;
@@ -32,25 +32,25 @@ passim_model::layout! {
     struct Cbaser {
         /// Pages of 4 KiB, less one.
         SIZE = bits(7, 0);
-        /// Where the queue is.
+        /// Address of the queue.
         ADDRESS = bits(51, 12);
-        /// There is one.
+        /// The queue exists.
         VALID = bit(63);
     }
 }
 passim_model::layout! {
     /// GITS_CWRITER and GITS_CREADR, IHI 0069 H 12.18.
     struct Pointer {
-        /// GITS_CREADR: the queue has stopped.
+        /// GITS_CREADR: the queue has stalled.
         STALLED = bit(0);
-        /// Which command.
+        /// Index of a command.
         SLOT = bits(19, 5);
     }
 }
 
 impl Runner {
     /// The commands in the queue of each ITS, from its start to GITS_CWRITER. A queue that has
-    /// wrapped has lost its first ones.
+    /// wrapped has overwritten its first commands.
     pub fn its_commands(&mut self) -> Vec<Vec<[u64; 4]>> {
         let (board, bases) = match &mut self.stage {
             Stage::Empty => return Vec::new(),
@@ -60,7 +60,7 @@ impl Runner {
         bases.iter().map(|&its| commands(board, its)).collect()
     }
 
-    /// What the tables of each ITS map, as far as memory answers.
+    /// The mappings in the tables of each ITS, as far as memory can be read.
     pub fn its_mappings(&self) -> Vec<Mappings> {
         let board = match &self.stage {
             Stage::Empty => return Vec::new(),
@@ -71,7 +71,7 @@ impl Runner {
         its.map(|its| its.mappings(board.memory()).unwrap_or_default().mappings).collect()
     }
 
-    /// Whether an ITS of the machine has lost the command that was chosen to be lost.
+    /// Whether an ITS of the machine has lost the command chosen with `--lose`.
     pub fn has_lost(&self) -> bool {
         match &self.stage {
             Stage::Empty => false,
@@ -81,7 +81,7 @@ impl Runner {
     }
 }
 
-/// The GICv3 that a line of a scenario asks for.
+/// The GICv3 that a line of a scenario names.
 #[derive(Clone, Copy)]
 pub(super) struct GicWanted<'a> {
     pub(super) preset: Option<&'a Text>,
@@ -90,8 +90,8 @@ pub(super) struct GicWanted<'a> {
 }
 
 impl Chosen {
-    /// The machine with the GICv3 that a line of a scenario asks for, or the caller, who comes
-    /// first.
+    /// The machine with the GICv3 that a line of a scenario names; the caller's choice overrides
+    /// it.
     pub(super) fn machine(
         &self,
         mut machine: Machine,
@@ -124,7 +124,7 @@ fn commands(board: &mut Board, its: PhysAddr) -> Vec<[u64; 4]> {
     (0..Pointer::SLOT.get(end)).map_while(|slot| command(board, base, slot)).collect()
 }
 
-/// A register of an ITS, none of which changes by being read.
+/// Loads a register of an ITS; no read has side effects.
 fn load(board: &mut Board, its: PhysAddr, offset: u64) -> u64 {
     let at = its.checked_add(offset);
     at.and_then(|at| board.load(at, Width::W64).ok()).unwrap_or(0)
@@ -135,8 +135,8 @@ fn command(board: &Board, base: u64, slot: u64) -> Option<[u64; 4]> {
     board.memory().words(at, 4).ok()?.try_into().ok()
 }
 
-/// The commands in the queue of an ITS as far as GITS_CWRITER, the last of them; and, where it has
-/// wrapped, those before its end that are not consumed.
+/// The commands in the queue of an ITS up to GITS_CWRITER, at most `last` of them; if it has
+/// wrapped, also those not yet consumed before the queue's end.
 pub(super) fn queue(
     board: &mut Board,
     itss: &[PhysAddr],
@@ -176,7 +176,7 @@ fn no_its(its: usize, count: usize) -> Unperformable {
         .hint(format!("it has {count}, counted from 0"))
 }
 
-/// What the tables of an ITS map, whoever wrote them.
+/// The mappings in the tables of an ITS, whoever wrote them.
 pub(super) fn mappings(board: &Board, its: Option<u16>) -> Outcome {
     let all = board.gicv3().map_or(&[][..], |gic| gic.its());
     let its = usize::from(its.unwrap_or(0));
@@ -204,7 +204,7 @@ pub(super) fn mappings(board: &Board, its: Option<u16>) -> Outcome {
     Ok(lines)
 }
 
-/// What is to be said of a GIC that has been restored: whose tables were refused, or nothing else.
+/// The outcome of restoring a GIC: the ITSs whose tables were refused, or `ok`.
 pub(super) fn restored(board: &Board) -> Vec<String> {
     let all = board.gicv3().map_or(&[][..], GicV3::its).iter().enumerate();
     let refused = all.filter_map(|(n, its)| Some((n, its.refused()?)));
@@ -214,13 +214,13 @@ pub(super) fn restored(board: &Board) -> Vec<String> {
     if lines.is_empty() { vec!["ok".to_owned()] } else { lines }
 }
 
-/// The GIC moves to a host that lays tables out otherwise.
+/// Moves the GIC to a host with another table layout.
 pub(super) fn convert(
     board: &mut Board,
     (to, first): (&Text, &GicIts),
     (scratch, size): (Option<PhysAddr>, Option<Number>),
 ) -> Outcome {
-    /// Bytes of scratch memory, if nobody says how many.
+    /// Bytes of scratch memory by default.
     const SCRATCH: u64 = 0x1_0000;
     let no_preset = |wrong: NoSuch| Unperformable::new(wrong.message).hint(wrong.hint).at_key("to");
     let to = preset(Some(&to.0), None).map_err(no_preset)?.unwrap_or_default();
@@ -248,7 +248,7 @@ pub(super) fn convert(
     Ok(lines)
 }
 
-/// Hardware that a driver of the kernel has is not a scenario's to program.
+/// A scenario may not program hardware that the kernel's driver owns.
 pub(super) fn driven() -> Unperformable {
     Unperformable::new("a kernel drives this machine")
         .hint("`bare NAME` builds one that no kernel runs on")

@@ -1,4 +1,4 @@
-//! Operations on the memory of a process, and on what it may lock.
+//! Operations on the memory of a process, and on its limit of locked memory.
 
 use passim_model::UserAddr;
 use passim_vfio::call::{Call, MapKind, Protection};
@@ -7,8 +7,8 @@ use super::{NamedArea, Outcome, Running, Unperformable, outcome};
 use crate::op::{self, AreaKind, Number, Op};
 use crate::script::Place;
 
-/// Where the first area lies; each next one begins at the next multiple of [`AREA_ALIGN`], which
-/// none exceeds, so that an address says at a glance which area it is in.
+/// The first area's address; each next area begins at the next multiple of [`AREA_ALIGN`], which no
+/// area exceeds, so that an address shows which area it is in.
 const FIRST_AREA: u64 = 0x1000_0000_0000;
 pub(crate) const AREA_ALIGN: u64 = 1 << 36;
 
@@ -91,7 +91,7 @@ impl Running {
         Ok(vec!["ok".to_owned()])
     }
 
-    /// Where the next area goes.
+    /// The address of the next area.
     fn free_address(&self, size: u64) -> Result<UserAddr, Unperformable> {
         if size > AREA_ALIGN {
             return Err(Unperformable::new(format!("{size:#x} bytes are too many for an area"))

@@ -1,4 +1,4 @@
-//! What devices signal, and where that stands: message registers, interrupt controller.
+//! Signals of devices, and their state in message registers and the interrupt controller.
 
 use passim_gic::state::State;
 use passim_gic::{Cpu, GicV2, GicV3};
@@ -38,7 +38,7 @@ impl Running {
         }])
     }
 
-    /// `spi 40`: where the wire leads.
+    /// `spi 40`: the interrupt that the wire is connected to.
     fn wire(&mut self, dev: &DeviceName, level: WireLevel, index: u32) -> Outcome {
         let device = self.device_named(dev)?;
         let wire = match level {
@@ -54,7 +54,7 @@ impl Running {
     }
 
     /// `0x8000040 -> 0x8020040: spi 82 pending on cpu 0, eventfd 1`: where a message ended, and the
-    /// counter of the eventfd that the kernel then signalled, if it did.
+    /// counter of the eventfd that the kernel then signalled, if any.
     pub(super) fn delivered(&self, delivery: &Delivery) -> String {
         let Delivery { message, reach, .. } = *delivery;
         let text = self.reached(message.at, reach);
@@ -107,7 +107,7 @@ impl Running {
         Ok(lines)
     }
 
-    /// Interrupts that are not inactive, as every CPU sees them.
+    /// Interrupts that are not inactive, as each CPU sees them.
     fn pending(&self) -> Outcome {
         let mut lines = match (self.system.board.gic(), self.system.board.gicv3()) {
             (Some(gic), _) => pending_v2(gic),
@@ -129,7 +129,7 @@ fn pending_v2(gic: &GicV2) -> Vec<String> {
         for (intid, state) in gic.busy(cpu) {
             let is_private = intid.get() < FIRST_SPI;
             let Some(line) = gic.line(cpu, intid) else { continue };
-            // A shared one is the same for every CPU.
+            // A shared interrupt is the same for every CPU.
             if !is_private && cpu != Cpu::default() {
                 continue;
             }
@@ -148,7 +148,7 @@ fn pending_v2(gic: &GicV2) -> Vec<String> {
     lines
 }
 
-/// An LPI is pending on one CPU; where an SPI goes is said by its route, which is not shown.
+/// An LPI is pending on one CPU; an SPI's target depends on its route, which is not shown.
 pub(super) fn pending_v3(gic: &GicV3) -> Vec<String> {
     let mut lines = Vec::new();
     for cpu in gic.cpus() {
@@ -170,7 +170,7 @@ pub(super) fn pending_v3(gic: &GicV3) -> Vec<String> {
     lines
 }
 
-/// IHI 0048 B.b 2.2.1: below are interrupts of one CPU alone.
+/// IHI 0048 B.b 2.2.1: lower INTIDs are private to a CPU.
 const FIRST_SPI: u32 = 32;
 
 fn state_text(state: State) -> &'static str {

@@ -1,6 +1,6 @@
-//! What happened, in words a scenario holds.
+//! Results of operations, as text for scenarios.
 //!
-//! Not here: what an SMMU or an ITS of a bare machine did (`bare`).
+//! Not here: results from an SMMU or an ITS of a bare machine (`bare`).
 
 use passim_model::{Conflict, Refusal};
 use passim_smmu::regime::Response;
@@ -142,7 +142,7 @@ fn event(event: &Event) -> String {
     text
 }
 
-/// What became of a record.
+/// Whether a record was written.
 pub(super) fn record_text(record: Record) -> &'static str {
     match record {
         Record::Written => "recorded",

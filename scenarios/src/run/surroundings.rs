@@ -1,4 +1,4 @@
-//! What a request of a scenario stands among: mappings, valid ranges, areas, descriptors, by name.
+//! The context of a scenario's request: mappings, valid ranges, areas, descriptors, by name.
 
 use std::collections::BTreeMap;
 
@@ -14,51 +14,51 @@ use passim_vfio::view::{MappingView, OpenFile};
 use super::{Attached, Runner, Running};
 use crate::script::Place;
 
-/// The machine of a scenario as the current process finds it.
+/// The machine of a scenario as the current process sees it.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// The CPU's page.
     pub page: PageSize,
-    /// The kernel, where one was chosen by name.
+    /// The kernel, if it was chosen by name.
     pub profile: Option<Profile>,
-    /// What the kernel does where kernels differ.
+    /// The kernel's choices where kernels differ.
     pub policy: Policy,
-    /// The current process, as the scenario counts.
+    /// The current process, by its number in the scenario.
     pub process: u32,
-    /// The container of operations that name none.
+    /// The default container of operations.
     pub container: Option<i32>,
     /// Descriptors of the process that are containers, ascending, each with its container.
     pub container_fds: Vec<(i32, usize)>,
     /// Every container.
     pub containers: BTreeMap<usize, ContainerHere>,
-    /// Devices of which the group is in a container, each with that.
+    /// Devices whose group is in a container, with the container.
     pub devices: BTreeMap<Rid, usize>,
     /// Areas of the current process, by name.
     pub areas: Vec<AreaHere>,
-    /// What the process has locked, in KiB.
+    /// Memory the process has locked, in KiB.
     pub locked_kib: u64,
-    /// The most it may lock, in pages, and whether that binds it.
+    /// The limit of locked memory in pages, and whether the limit applies to the process.
     pub memlock_pages: Option<(u64, bool)>,
     /// Descriptors of the process, ascending.
     pub files: Vec<(i32, OpenFile)>,
-    /// What `attach` opened, by device.
+    /// The descriptors that `attach` opened, by device.
     pub attached: BTreeMap<Rid, AttachedHere>,
-    /// Functions the kernel knows.
+    /// Functions that the kernel has.
     pub functions: BTreeMap<Rid, FunctionHere>,
-    /// Devices that VFIO gives away, by name, of every group that has any.
+    /// Devices bound to VFIO, by name, of every group that has any.
     pub given: BTreeMap<u32, Vec<String>>,
     /// Linux numbers of interrupts for messages, ascending.
     pub irqs: Vec<u32>,
     /// How many CPUs the machine has.
     pub cpus: u16,
-    /// What is left of interrupts for messages.
+    /// The interrupts for messages that are still free.
     pub supply: Option<MessageSupply>,
 }
 
-/// What `attach` opened for a device.
+/// The descriptors that `attach` opened for a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AttachedHere {
-    /// The process that did, as the scenario counts.
+    /// The process that attached it, by its number in the scenario.
     pub process: u32,
     /// Descriptor of the group.
     pub group: i32,
@@ -73,30 +73,30 @@ pub struct FunctionHere {
     pub group: Option<u32>,
     /// The driver it is bound to.
     pub driver: Option<String>,
-    /// How many interrupts it has of each index, the pin first.
+    /// Number of interrupts of each index, the pin first.
     pub irqs: Vec<u32>,
-    /// The index of those that are on.
+    /// The index that is enabled.
     pub on: Option<u32>,
-    /// Its message vectors, while messages are on.
+    /// Its message vectors, while messages are enabled.
     pub vectors: Vec<VectorView>,
     /// Doorbells that are mapped for it.
     pub doorbells: Vec<DoorbellView>,
-    /// What an ITS knows its messages by.
+    /// The DeviceID of its messages.
     pub device_id: DeviceId,
 }
 
 /// A container.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ContainerHere {
-    /// Its rules, once it has a type.
+    /// The type1 version, once the container has a type.
     pub version: Option<Version>,
     /// Its groups.
     pub groups: Vec<u32>,
-    /// How many more mappings it takes.
+    /// Number of mappings it still accepts.
     pub entries_left: u32,
     /// Its mappings, ascending.
     pub mappings: Vec<MappingView>,
-    /// Where mappings may lie; empty where nobody looks.
+    /// Valid IOVA ranges; empty where the kernel does not check them.
     pub windows: Vec<Span<Iova>>,
     /// Reserved regions of its groups.
     pub reserved: Vec<ReservedRegion>,
@@ -114,8 +114,8 @@ pub struct AreaHere {
 }
 
 impl Runner {
-    /// The number of the container behind a descriptor of the current process, or behind the one of
-    /// operations that name none.
+    /// The number of the container behind a descriptor of the current process, or of the default
+    /// container.
     pub fn container_behind(&self, fd: Option<i64>) -> Option<usize> {
         let running = self.running()?;
         let own = running.container.get(&running.current).copied();
@@ -124,7 +124,7 @@ impl Runner {
         known.into_iter().find(|(known, _)| *known == fd).map(|(_, number)| number)
     }
 
-    /// What the next operation stands among; `None` without a machine.
+    /// The context of the next operation; `None` without a machine.
     pub fn surroundings(&self) -> Option<Surroundings> {
         self.running().map(Running::surroundings)
     }
@@ -201,7 +201,7 @@ impl From<Attached> for AttachedHere {
 }
 
 impl Surroundings {
-    /// The container behind a descriptor, or behind the one of operations that name none.
+    /// The container behind a descriptor, or the default container.
     pub fn container_behind(&self, fd: Option<i64>) -> Option<&ContainerHere> {
         let fd = fd.map_or(self.container, |fd| i32::try_from(fd).ok())?;
         let (_, number) = self.container_fds.iter().find(|(known, _)| *known == fd)?;
@@ -219,7 +219,7 @@ impl Surroundings {
         }
     }
 
-    /// A user address by the name of its area, as far as it is in one.
+    /// A user address as a name and an offset, if it is in an area.
     pub fn place(&self, address: u64) -> Place {
         let inside = |area: &&AreaHere| {
             address.checked_sub(area.va.get()).is_some_and(|offset| offset < area.size)

@@ -1,4 +1,4 @@
-//! Devices that keep translations: ATS, and the pages they ask for.
+//! Devices with an address translation cache: ATS and page requests.
 
 use passim_model::Rid;
 use passim_model::ats::{PageResponse, ResponseCode};

@@ -1,4 +1,4 @@
-//! Calls that stopped where the kernel has dropped a lock, and go on after others came in between.
+//! Calls that stop where the kernel has dropped a lock, and continue after other calls.
 
 use passim_model::Rid;
 use passim_vfio::call::{Answer, Call};
@@ -8,17 +8,17 @@ use passim_vfio::step::{Queue, SUSPENSION_POINTS, Step};
 use super::{Outcome, Running, Unperformable};
 use crate::script::Text;
 
-/// How often hardware is given time before a call is given up.
+/// Most times hardware works before a call is abandoned.
 const MOST_WAITS: u32 = 1 << 18;
 
 /// A call that stopped.
 pub(super) struct UnderWay {
     operation: Operation,
-    /// The vectors it is about: the first, and how many.
+    /// The vectors of the call: the first, and their number.
     block: (u32, u32),
 }
 
-/// The suspension point of this name: its name again, and what is true there.
+/// The suspension point of this name: its name, and its meaning.
 fn place(until: &Text) -> Result<(&'static str, &'static str), Unperformable> {
     let found = SUSPENSION_POINTS.iter().find(|point| point.name == until.0);
     found.map(|point| (point.name, point.meaning)).ok_or_else(|| {
@@ -30,7 +30,7 @@ fn place(until: &Text) -> Result<(&'static str, &'static str), Unperformable> {
 }
 
 impl Running {
-    /// Begins a call about vectors of a device, and goes to a place in its middle.
+    /// Begins a call about vectors of a device, and runs it to a suspension point.
     pub(super) fn begin(
         &mut self,
         dev: Rid,
@@ -47,7 +47,7 @@ impl Running {
         self.proceed(dev, UnderWay { operation, block }, Some(place))
     }
 
-    /// Goes on with a call that stopped, to its end or to another place.
+    /// Continues a stopped call, to its end or to another suspension point.
     pub(super) fn go_on(&mut self, dev: Rid, until: Option<&Text>) -> Outcome {
         let until = until.map(place).transpose()?;
         let under_way = self.under_way.remove(&dev).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! What happened, against what a scenario says happened.
+//! The outcome, compared with the scenario's.
 
 use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
@@ -19,8 +19,7 @@ enum Side {
     ActualOnly,
 }
 
-/// Most lines of a side that are looked at for what they have in common: that takes time by the
-/// square of them.
+/// Most lines of a side that are searched for common lines: the time grows with their square.
 const MOST_ALIGNED: usize = 1 << 11;
 
 /// Whether both are the same, line by line.
@@ -54,7 +53,7 @@ pub fn compare(expected: &[String], actual: &[String]) -> Option<Difference> {
     Some(Difference { lines: drawn })
 }
 
-/// The lines of both, with what they have in common once.
+/// The lines of both sides, with common lines once.
 fn aligned(expected: &[String], actual: &[String]) -> Vec<(Side, String)> {
     let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
     let actual: Vec<&str> = actual.iter().map(String::as_str).collect();
@@ -71,7 +70,7 @@ fn aligned(expected: &[String], actual: &[String]) -> Vec<(Side, String)> {
 }
 
 impl Difference {
-    /// The lines of both, each after a mark: `-` expected only, `+` happened only, a space both.
+    /// The lines of both, each after a mark: `-` expected only, `+` actual only, a space both.
     /// Every line ends with a line feed.
     pub fn render(&self, colour: Colour) -> String {
         let mut text = String::new();

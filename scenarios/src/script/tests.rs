@@ -111,7 +111,7 @@ fn arguments_are_taken_by_name_and_type() {
     args.finish().unwrap();
 }
 
-/// Takes `iova` and an optional `size`, nothing else.
+/// Accepts `iova` and an optional `size`, nothing else.
 fn take(line: &str) -> Result<(), InputError> {
     let source = SourceText::new("t", line);
     let invocation = invocation("t", line)?;
@@ -153,7 +153,7 @@ fn blessing_replaces_outcomes_and_nothing_else() {
     let outcomes = [outcome(&[]), outcome(&["EINVAL", "", "  a\nb"])];
     let blessed = script(TOUR).unwrap().bless(&outcomes);
     assert_eq!(blessed, TOUR.replace("  ok\n", "  EINVAL\n    a\n  b\n"));
-    // The blocks without an outcome kept theirs.
+    // Blocks without an outcome are unchanged.
     assert!(blessed.contains("    data 82\n"));
     for (before, after) in
         [("map", "map\n  ok"), ("map\n  no", "map\n  ok"), ("map\n", "map\n  ok\n")]

@@ -1,5 +1,4 @@
-//! Devices of the board that are on no bus, as far as interrupts go: the registers in which each
-//! learns its messages.
+//! Interrupts of platform devices: the registers that hold a device's messages.
 
 use passim_model::pci::Message;
 use passim_model::topology::Platform;
@@ -8,14 +7,14 @@ use passim_model::{Iova, Requester, Width};
 /// Bytes of the registers of one message.
 pub(super) const MESSAGE_BYTES: u64 = 16;
 
-/// What is written where to interrupt; all zero where nobody has said so.
+/// Address and data of one message; all zero until software writes them.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 struct Entry {
     address: u64,
     data: u32,
 }
 
-/// A device of the board.
+/// A platform device.
 pub struct BoardDevice {
     requester: Requester,
     /// Which SMMU its DMA passes; `None` if it passes none.
@@ -24,13 +23,13 @@ pub struct BoardDevice {
 }
 
 impl BoardDevice {
-    /// The device as it comes out of reset.
+    /// The device after reset.
     pub(super) fn new(facts: &Platform, smmu: Option<usize>) -> Self {
         let count = facts.message_table.map_or(0, |_| facts.messages as usize);
         Self { requester: facts.requester(), smmu, entries: vec![Entry::default(); count] }
     }
 
-    /// Loads a message register; what is none reads as zero, as does a part of one.
+    /// Loads a message register; other offsets, and parts of a register, read as zero.
     pub(super) fn load(&self, offset: u64, width: Width) -> u64 {
         let entry = usize::try_from(offset / MESSAGE_BYTES).ok();
         let Some(entry) = entry.and_then(|at| self.entries.get(at)) else { return 0 };
@@ -55,7 +54,7 @@ impl BoardDevice {
         }
     }
 
-    /// What the device sends to raise a message; `None` for one it has not learnt.
+    /// The message of a vector; `None` if software has not written it.
     pub(super) fn message(&self, vector: u16) -> Option<Message> {
         let entry = self.entries.get(usize::from(vector))?;
         let learnt = *entry != Entry::default();

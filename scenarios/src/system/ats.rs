@@ -1,9 +1,9 @@
-//! Devices with a cache of translations of their own: PCIe ATS and PRI on the board.
+//! Devices with an address translation cache: PCIe ATS and PRI on the board.
 //!
-//! Such a device asks its SMMU where an address leads, keeps the answer, and from then on sends
-//! accesses there that are marked as translated. It drops the answer when it is told to: an SMMU's
-//! invalidation goes to the device, and its end goes back, for which CMD_SYNC waits. A page that it
-//! was not granted it may ask for; the answer is software's, or the SMMU's own.
+//! Such a device requests translations from its SMMU, caches the completions, and then sends
+//! accesses that are marked as translated. An invalidation goes from the SMMU to the device, and
+//! its completion goes back, for which CMD_SYNC waits. A device may request a page that it was not
+//! granted; software answers, or the SMMU itself.
 
 use core::fmt;
 
@@ -18,16 +18,17 @@ use passim_smmu::v3::{PageOutcome, Transaction};
 use super::dma::{Initiator, Reach};
 use super::{Board, Slot, System};
 
-/// What a device does about ATS.
+/// How a device uses ATS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum AtsState {
-    /// Nothing: accesses are untranslated, and invalidations an Unsupported Request. PCIe: ATS
+    /// Not at all: accesses are untranslated, and invalidations an Unsupported Request. PCIe: ATS
     /// Enable is 0 after reset.
     #[default]
     Off,
-    /// It asks, keeps and drops.
+    /// It requests, caches and invalidates translations.
     On,
-    /// It asks and keeps, and does not answer invalidations, as a broken device does.
+    /// It requests and caches translations, and does not answer invalidations, as a broken device
+    /// does.
     Silent,
 }
 
@@ -36,29 +37,29 @@ pub enum AtsState {
 pub struct Ats {
     atc: Atc,
     state: AtsState,
-    /// What its control register says.
+    /// ATS Enable in its control register.
     enabled: bool,
     /// Whether it is a broken device that answers no invalidation.
     broken: bool,
-    /// Answers to page requests that nobody has looked at yet, oldest first.
+    /// Responses to page requests that have not been taken yet, oldest first.
     responses: Vec<PageResponse>,
 }
 
-/// Most answers to page requests that are kept for whoever looks.
+/// Most responses to page requests that are kept until taken.
 const MAX_RESPONSES: usize = 1 << 12;
 
 impl Ats {
-    /// What the device does about ATS.
+    /// How the device uses ATS.
     pub fn state(&self) -> AtsState {
         self.state
     }
 
-    /// What it has cached.
+    /// Its address translation cache.
     pub fn atc(&self) -> &Atc {
         &self.atc
     }
 
-    /// Turning it off drops what is cached. PCIe ATS: the ATC is empty when it is turned on.
+    /// Turning ATS off empties the cache. PCIe ATS: the ATC is empty when it is turned on.
     fn set(&mut self, state: AtsState) {
         if state == AtsState::Off {
             self.atc = Atc::new();
@@ -67,7 +68,7 @@ impl Ats {
         self.state = state;
     }
 
-    /// Software has stored to the control register, or it was reset.
+    /// Updates the state after a store to the control register, or a reset.
     pub(super) fn follow(&mut self, enabled: bool) {
         if std::mem::replace(&mut self.enabled, enabled) == enabled {
             return;
@@ -93,7 +94,7 @@ impl Ats {
     }
 }
 
-/// What a device was answered that was not granted an access.
+/// The completion of a device whose access was not granted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NotGranted(pub Completion);
 
@@ -113,9 +114,9 @@ impl fmt::Display for NotGranted {
 }
 
 impl System {
-    /// Says what a function does about ATS, whatever its control register says, until that
-    /// changes; one that is [silent](AtsState::Silent) stays so. `None` if there is no such
-    /// function, or it has no cache of translations.
+    /// Sets how a function uses ATS, whatever its control register says, until that changes; one
+    /// that is [silent](AtsState::Silent) stays so. `None` if there is no such function, or it has
+    /// no address translation cache.
     pub fn set_ats(&mut self, rid: Rid, state: AtsState) -> Option<()> {
         let index = self.board.slot_index(rid)?;
         let ats = self.board.slot_mut(index)?.ats.as_mut()?;
@@ -128,8 +129,8 @@ impl System {
         Some(())
     }
 
-    /// A function asks for a page, the last of its group; `None` if there is no such function, or
-    /// it has no cache of translations and passes no SMMU.
+    /// Sends a function's request for a page, the last of its group; `None` if there is no such
+    /// function, or it has no address translation cache and passes no SMMU.
     pub fn request_page(
         &mut self,
         rid: Rid,
@@ -151,7 +152,7 @@ impl System {
         Some(outcome)
     }
 
-    /// Answers to the page requests of a function, oldest first; taken once.
+    /// Takes the responses to the page requests of a function, oldest first.
     pub fn take_page_responses(&mut self, rid: Rid) -> Option<Vec<PageResponse>> {
         let index = self.board.slot_index(rid)?;
         let ats = self.board.slot_mut(index)?.ats.as_mut()?;
@@ -160,13 +161,13 @@ impl System {
 }
 
 impl Board {
-    /// Whether the accesses of a function go through a cache of its own.
+    /// Whether a function requests translations before it accesses.
     pub(super) fn asks(&self, slot: usize) -> bool {
         let ats = self.slots().get(slot).and_then(|slot| slot.ats.as_ref());
         ats.is_some_and(|ats| ats.state != AtsState::Off)
     }
 
-    /// An access of a device that asks first.
+    /// An access of a device that requests a translation first.
     pub(super) fn reach_asking(
         &mut self,
         slot: usize,
@@ -197,7 +198,7 @@ impl Board {
         }
     }
 
-    /// Where the device's cache says that an access goes.
+    /// The translated address of an access in the device's cache.
     fn cached(&self, slot: usize, iova: Iova, access: Access) -> Option<Iova> {
         let ats = self.slots().get(slot)?.ats.as_ref()?;
         match ats.atc.lookup(None, iova, access) {
@@ -232,14 +233,14 @@ impl Board {
         self.slots_mut().iter_mut().find(named)
     }
 
-    /// Takes an answer to a page request to the device it is for; whether there is one.
+    /// Delivers a page response to its device. Returns whether the device exists.
     pub(super) fn respond(&mut self, smmu: usize, response: PageResponse) -> bool {
         let ats = self.function_of(smmu, response.stream).and_then(|slot| slot.ats.as_mut());
         ats.map(|ats| ats.answered(response)).is_some()
     }
 
-    /// Takes an invalidation of an SMMU to the device it is for, and its end back. A device that
-    /// is not there answers nothing.
+    /// Delivers an invalidation of an SMMU to its device, and the completion back. A device that
+    /// does not exist times out.
     pub(super) fn invalidate_atc(&mut self, smmu: usize, request: &Invalidation) {
         let end = match self.function_of(smmu, request.stream) {
             None => InvalidationEnd::TimedOut,

@@ -1,7 +1,14 @@
-//! The board: memory, what answers at each address, and the parts that answer.
+//! The board: memory, the address map, and the parts of the hardware.
 //!
-//! Not here: what a device does (`dma`, `message`), and the kernel, which knows the board as its
-//! [`Host`](passim_model::Host).
+//! Not here: transfers and messages of devices (`dma`, `message`), and the kernel, which reaches
+//! the board through [`Host`](passim_model::Host).
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `host` | what do a CPU's loads and stores reach? |
+//! | `doorbell` | what does a write to the interrupt controller do? |
+//! | `lost` | which ITS command is dropped for `--lose`? |
+//! | `shared` | which SMMU holds the TLB that several share (Cavium 27704)? |
 
 mod doorbell;
 mod host;
@@ -32,11 +39,11 @@ use super::smmu::Smmu;
 use super::x86::X86Unit;
 use crate::machine::GicIts;
 
-/// Most steps an SMMU is given at a time. A queue of 2^19 commands, each followed by others'
-/// work, ends below it; what does not is a loop in the model.
+/// Most steps an SMMU runs at a time. A queue of 2^19 commands, each followed by work elsewhere,
+/// needs fewer; reaching this limit means a loop in the model.
 const MAX_STEPS: u32 = 1 << 22;
 
-/// Most deliveries that are kept for whoever looks.
+/// Most deliveries that are kept until taken.
 const MAX_DELIVERIES: usize = 1 << 12;
 
 /// When hardware works.
@@ -50,7 +57,7 @@ pub enum Pace {
 
 /// A PCI function on the board.
 pub struct Slot {
-    /// Where it is.
+    /// Its requester ID.
     pub rid: Rid,
     /// Configuration space, and the MSI-X table in a BAR.
     pub registers: Registers,
@@ -58,34 +65,34 @@ pub struct Slot {
     pub smmu: Option<usize>,
     /// Its translation services, if it has any.
     pub ats: Option<Ats>,
-    /// Where its pin leads, if anywhere.
+    /// The interrupt of its pin, if that is connected.
     pub(super) pin: Option<IntId>,
-    /// What its other registers do, if that is known.
+    /// Model of its other registers, if there is one.
     pub(super) edu: Option<Edu>,
-    /// Of a virtual function its physical one, and which of that one's it is.
+    /// For a virtual function, its physical function and its number there.
     pub(super) physical: Option<(Rid, u16)>,
 }
 
 impl Slot {
-    /// Its translation services are as its registers have them.
+    /// Updates its translation services from its registers.
     pub(super) fn follow_ats(&mut self) {
         if let Some(ats) = &mut self.ats {
             ats.follow(self.registers.ats_is_enabled());
         }
     }
 
-    /// Who its transactions come from.
+    /// The source of its transactions.
     pub(super) fn initiator(&self) -> Initiator {
         Initiator { requester: self.registers.requester(), smmu: self.smmu, asks: None }
     }
 }
 
-/// What became of a message of an SMMU.
+/// Result of an SMMU's message.
 enum Written {
     /// It arrived.
     Taken,
-    /// It came to a part of which nothing is known, or to a PCI function that does not claim it:
-    /// writes to PCI are posted, so that nothing answers them, and no abort either.
+    /// It reached a part without a model, or a PCI function that does not claim it: writes to PCI
+    /// are posted, so that they are neither answered nor aborted.
     Unknown,
     /// Nothing answers there: an external abort.
     Aborted,
@@ -96,50 +103,50 @@ pub struct Board {
     memory: Memory,
     map: AddressMap,
     smmus: Vec<Smmu>,
-    /// Which of the SMMUs that share a TLB has it now.
+    /// Which of the SMMUs that share a TLB holds it now.
     tlb_holder: Option<usize>,
-    /// What an ITS knows the messages of each SMMU by, if it does.
+    /// The DeviceID of each SMMU's messages, if it has one.
     smmu_ids: Vec<Option<DeviceId>>,
-    /// Ascending by requester identifier, as the topology has them.
+    /// Ascending by requester ID, in the topology's order.
     slots: Vec<Slot>,
-    /// An IOMMU as on x86, which comes after the SMMUs.
+    /// The x86-like IOMMU, which DMA passes after the SMMUs.
     pub(super) x86: Option<X86Unit>,
-    /// Devices that are on no bus, as the topology has them.
+    /// Platform devices, in the topology's order.
     pub(super) aboard: Vec<BoardDevice>,
     controller: Controller,
-    /// A command that no ITS sees.
+    /// A command that the ITS does not receive.
     lost: Option<Lost>,
-    /// The CPU whose loads and stores come next.
+    /// The CPU that does the next loads and stores.
     cpu: Cpu,
     pace: Pace,
     effects: Vec<Effect>,
-    /// Whether functions hear what SMMUs tell them; else whoever looks at the effects does.
+    /// Whether functions receive what SMMUs send them; otherwise it stays among the effects.
     devices_answer: bool,
     deliveries: Vec<Delivery>,
-    /// Pieces of transfers that wait at an SMMU, oldest first.
+    /// Pieces of transfers that are stalled at an SMMU, oldest first.
     pub(super) outstanding: Vec<Outstanding>,
-    /// Those that went on.
+    /// Pieces that continued after a stall.
     pub(super) carried_on: Vec<CarriedOn>,
 }
 
-/// What a board is made of.
+/// The parts of a board.
 pub(super) struct Parts {
     pub(super) memory: Memory,
     /// Where each part answers.
     pub(super) map: AddressMap,
     pub(super) smmus: Vec<Smmu>,
-    /// By SMMU, what an ITS knows its messages by.
+    /// The DeviceID of each SMMU's messages.
     pub(super) smmu_ids: Vec<Option<DeviceId>>,
     /// Ascending by requester identifier.
     pub(super) slots: Vec<Slot>,
     pub(super) x86: Option<X86Unit>,
-    /// As the topology has them.
+    /// In the topology's order.
     pub(super) aboard: Vec<BoardDevice>,
     pub(super) controller: Controller,
 }
 
 impl Board {
-    /// A board of memory and SMMUs alone; `map` says where each answers.
+    /// A board of memory and SMMUs alone; `map` gives their addresses.
     pub fn bare(memory: Memory, map: AddressMap, smmus: Vec<Smmu>, pace: Pace) -> Self {
         let (smmu_ids, slots, aboard) = (Vec::new(), Vec::new(), Vec::new());
         let (x86, controller) = (None, Controller::Absent);
@@ -170,13 +177,13 @@ impl Board {
         }
     }
 
-    /// What SMMUs tell devices is from now on left to whoever takes the effects: invalidations of
-    /// their caches, and that a stalled transaction went on.
+    /// From now on leaves messages from SMMUs to devices among the effects: invalidations of their
+    /// caches, and stalled transactions that continued.
     pub fn leave_invalidations(&mut self) {
         self.devices_answer = false;
     }
 
-    /// When hardware works from now on.
+    /// Sets when hardware works.
     pub fn set_pace(&mut self, pace: Pace) {
         self.pace = pace;
     }
@@ -191,18 +198,18 @@ impl Board {
         &self.map
     }
 
-    /// As [`Board::map`], to be looked up in one access after another.
+    /// As [`Board::map`], mutable, for lookups that cache the last target.
     pub(super) fn map_mut(&mut self) -> &mut AddressMap {
         &mut self.map
     }
 
-    /// Whether the SMMU with this index wants something done elsewhere ([`Board::perform`]).
+    /// Whether the SMMU with this index has effects to perform ([`Board::perform`]).
     #[inline]
     pub(super) fn wants_anything(&self, smmu: usize) -> bool {
         self.smmus.get(smmu).is_some_and(Smmu::has_effects)
     }
 
-    /// What a block of the interrupt controller is called, by its number on the bus.
+    /// The name of a block of the interrupt controller, by its number on the bus.
     pub fn block_name(&self, block: u16) -> String {
         self.controller.block_name(block)
     }
@@ -212,13 +219,13 @@ impl Board {
         self.smmus.get(index)
     }
 
-    /// The SMMU with this index, and the memory it stands on.
+    /// The SMMU with this index, and the memory it uses.
     pub fn smmu_mut(&mut self, index: usize) -> Option<(&mut Smmu, &mut Memory)> {
         self.hand_tlb_to(index);
         Some((self.smmus.get_mut(index)?, &mut self.memory))
     }
 
-    /// The SMMU with this index, if it is an SMMUv3, which shares nothing with others.
+    /// The SMMU with this index, if it is an SMMUv3, which shares no TLB with others.
     #[inline]
     pub(super) fn smmu_at_hand(&mut self, index: usize) -> Option<&mut SmmuV3> {
         self.smmus.get_mut(index)?.v3_mut()
@@ -248,8 +255,8 @@ impl Board {
         self.slots.binary_search_by_key(&rid, |slot| slot.rid).ok()
     }
 
-    /// Whether the function is there: of virtual ones only those that the physical one's
-    /// registers turn on. PCI Express 5.0 9.3.3.3.1.
+    /// Whether the function exists now: virtual functions only as far as the physical function's
+    /// registers enable them. PCI Express 5.0 9.3.3.3.1.
     pub(super) fn is_there(&self, slot: &Slot) -> bool {
         let Some((physical, number)) = slot.physical else { return true };
         let on = self.slot(physical).and_then(|slot| slot.registers.virtual_functions());
@@ -264,7 +271,7 @@ impl Board {
         self.slots.get_mut(index)
     }
 
-    /// The function at `rid` is as after a reset.
+    /// Resets the function at `rid`.
     pub(super) fn reset_function(&mut self, rid: Rid) {
         if let Some(slot) = self.slot_index(rid).and_then(|index| self.slots.get_mut(index)) {
             slot.registers.reset();
@@ -284,8 +291,8 @@ impl Board {
         self.controller.v3()
     }
 
-    /// Messages that functions sent and what became of them, oldest first; taken once. Of very
-    /// many only the first are kept.
+    /// Takes the messages that functions sent and their results, oldest first. Only the first of
+    /// very many are kept.
     pub fn take_deliveries(&mut self) -> Vec<Delivery> {
         std::mem::take(&mut self.deliveries)
     }
@@ -296,14 +303,14 @@ impl Board {
         }
     }
 
-    /// What parts wanted done and nobody here does: interrupts that no controller takes, and
-    /// messages to parts of which nothing is known. Oldest first; taken once.
+    /// Takes the effects that no part of the board performs: interrupts without a controller, and
+    /// messages to parts without a model. Oldest first.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
 
-    /// Empties the caches of every SMMU: what comes next is read from memory. No software can do
-    /// this; it is for looking twice.
+    /// Empties the caches of every SMMU: later translations read memory. No software can do this;
+    /// it serves comparisons.
     pub fn forget_translations(&mut self) {
         for smmu in &mut self.smmus {
             smmu.clear_caches();
@@ -311,7 +318,7 @@ impl Board {
     }
 
     /// Lets every SMMU and the interrupt controller work until none has anything left to do, and
-    /// what is on its way arrive.
+    /// everything in flight arrive.
     pub fn settle(&mut self) {
         self.run_all();
         self.controller.settle(&mut self.memory);
@@ -325,7 +332,7 @@ impl Board {
         self.controller.run(true, &mut self.memory);
     }
 
-    /// What a device sent as a message arrives at a CPU.
+    /// Lets a device's message arrive at a CPU.
     pub(super) fn arrive(&mut self) {
         self.controller.arrive(&mut self.memory);
     }
@@ -334,7 +341,7 @@ impl Board {
         self.hand_tlb_to(index);
         for _ in 0..MAX_STEPS {
             match self.smmus[index].step(&mut self.memory) {
-                // An invalidation that ended may be what the queue waited for.
+                // The queue may have waited for an invalidation that has completed.
                 Progress::Idle if self.perform(index) => {}
                 Progress::Idle => break,
                 Progress::Worked => {}
@@ -343,12 +350,12 @@ impl Board {
         self.perform(index);
     }
 
-    /// Does what an SMMU wants done: its messages are written, its wires pulse at the interrupt
-    /// controller, its invalidations reach devices, and transfers that had stalled go on; all else
-    /// is kept for whoever looks. Whether an invalidation ended.
+    /// Performs an SMMU's effects: messages are written, wires pulse at the interrupt controller,
+    /// invalidations reach devices, and stalled transfers continue; all others are kept until
+    /// taken. Returns whether an invalidation completed.
     pub fn perform(&mut self, index: usize) -> bool {
         let mut ended = false;
-        // What is done may make the SMMU want more: a message that is aborted is a global error.
+        // An effect may cause others: an aborted message is a global error.
         loop {
             let effects = self.smmus[index].take_effects();
             if effects.is_empty() {
@@ -391,11 +398,11 @@ impl Board {
         false
     }
 
-    /// An SMMU writes 32 bits to RAM or to a doorbell. A doorbell may ask who writes, and the SMMU
-    /// may have no name there.
+    /// Writes 32 bits of an SMMU to RAM or to a doorbell. The doorbell may need a DeviceID, which
+    /// the SMMU may not have.
     fn write_word(&mut self, at: PhysAddr, data: u32, smmu: usize) -> Written {
         let device = self.smmu_ids.get(smmu).copied().flatten();
-        // What an SMMU writes itself is not translated, so that the StreamID says nothing.
+        // An SMMU's own writes are not translated, so the StreamID does not matter.
         let stream = StreamId::default();
         let requester = device.map(|device| Requester { stream, substream: None, device });
         match self.map.find(at) {
@@ -416,8 +423,8 @@ impl Board {
         }
     }
 
-    /// A function may assert its pin now, or not any more: the wire is high as long as one of those
-    /// that share it does.
+    /// Updates the wire of a function's pin: it is high while any function that shares it asserts
+    /// its pin.
     pub(super) fn drive_pin(&mut self, function: usize) {
         let Some(intid) = self.slots.get(function).and_then(|slot| slot.pin) else { return };
         let mut shared = self.slots.iter().filter(|slot| slot.pin == Some(intid));
@@ -425,35 +432,35 @@ impl Board {
         self.controller.wire(intid, if high { Signal::High } else { Signal::Low });
     }
 
-    /// Something happens on a wire of a device on the board; `false` if it leads nowhere.
+    /// Signals a wire of a platform device; `false` if it is not connected.
     pub(crate) fn wire(&mut self, intid: IntId, signal: Signal) -> bool {
         self.controller.wire(intid, signal)
     }
 
-    /// Something happens on a wire of one CPU's own; `false` if it leads nowhere.
+    /// Signals a private wire (PPI) of a CPU; `false` if it is not connected.
     pub(crate) fn wire_private(&mut self, cpu: u16, ppi: IntId, signal: Signal) -> bool {
         self.controller.wire_private(Cpu::new(cpu), ppi, signal)
     }
 
-    /// The failed commands of an ITS since the last call.
+    /// Takes an ITS's failed commands since the last call.
     pub fn take_reports(&mut self, its: u16) -> Vec<Report> {
         self.controller.take_reports(its)
     }
 
-    /// The writes of devices that an ITS reports since the last call.
+    /// Takes the device writes that an ITS has reported as failed since the last call.
     pub fn take_failed_writes(&mut self, its: u16) -> Vec<FailedWrite> {
         self.controller.take_failed_writes(its)
     }
 
-    /// Saves the GICv3 and makes another of what was saved and of memory, as where a machine moves
-    /// to another host. On a machine without a GICv3 nothing happens.
+    /// Saves the GICv3 and builds another from the saved state and memory, as migration to another
+    /// host does. On a machine without a GICv3 nothing happens.
     pub fn migrate_gic(&mut self) {
         self.controller.migrate(&mut self.memory);
     }
 
-    /// As [`Board::migrate_gic`], to a host whose GICv3 chooses as a preset does, but for what the first,
-    /// which the machine has been built with, is built to choose, and lays tables out as that does; one of
-    /// the first's own preset is built as that. `None` on a machine without a GICv3.
+    /// As [`Board::migrate_gic`], to a host whose GICv3 has the choices and the table layout of the
+    /// preset in `to`, except where the machine's own GICv3 (its second part) overrides them; with
+    /// that one's own preset both are built alike. `None` on a machine without a GICv3.
     ///
     /// # Errors
     /// As [`GicV3::convert`].
@@ -465,7 +472,7 @@ impl Board {
         self.controller.convert(to, scratch, &mut self.memory)
     }
 
-    /// The first CPU that has an interrupt to take, and which.
+    /// The first CPU with an interrupt to acknowledge, and its INTID.
     pub fn interrupted(&mut self) -> Option<(Cpu, IntId)> {
         self.controller.interrupted()
     }

@@ -1,6 +1,6 @@
-//! A device's access: through its SMMU to whatever answers there.
+//! Device accesses: through the SMMU to RAM, a doorbell or another part.
 //!
-//! What the SMMU makes of it is `smmu`'s; a piece that stalls goes on in `outstanding`.
+//! Not here: translation, which is in `smmu`, and stalled pieces, which continue in `outstanding`.
 
 use passim_gic::Size;
 use passim_model::{
@@ -13,7 +13,7 @@ use super::smmu::{Explained, Outcome, Stalled, Terminated, Transaction, Translat
 use super::x86::Blocked;
 use super::{Board, System};
 
-/// How one piece of a transfer went. A transfer is cut at page borders; each piece is one
+/// The result of one piece of a transfer. A transfer is cut at page borders; each piece is one
 /// transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Piece {
@@ -28,59 +28,59 @@ pub struct Piece {
 pub enum Reach {
     /// In RAM, at this address.
     Ram(PhysAddr),
-    /// At a doorbell of the interrupt controller, which made this of it.
+    /// At a doorbell of the interrupt controller, with this result.
     Doorbell(PhysAddr, Arrival),
-    /// At another part, of which nothing is known beyond its place.
+    /// At another part, which has no model.
     Part(PhysAddr, Target),
     /// Translated to an address where nothing answers.
     Silence(PhysAddr),
-    /// At an IOMMU as on x86.
+    /// At the x86-like IOMMU.
     Blocked(Blocked),
     /// At the SMMU.
     Terminated(Terminated),
-    /// At the SMMU, which waits for software to say how it goes on.
+    /// At the SMMU, stalled until software resumes or terminates it.
     Stalled(Stalled),
-    /// At the device, which asked for a translation and was not granted the access.
+    /// At the device, which requested a translation and was not granted the access.
     NotGranted(NotGranted),
 }
 
-/// What a device may be told about a transfer.
+/// Why a transfer is impossible.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NoTransfer {
     /// There is no such device.
     #[error("the machine has no device {0}")]
     NoDevice(Endpoint),
-    /// No bytes, or more than the address space holds from there on.
+    /// No bytes, or more than fit into the address space from there.
     #[error("a transfer has at least one byte and ends inside the address space")]
     Size,
 }
 
-/// A write of a device that is one transaction: a message, or data within a page of 4K.
+/// A device's write that is one transaction: a message, or data within a page of 4K.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DeviceWrite<'a> {
-    /// Who writes.
+    /// The writing device.
     pub requester: Requester,
     /// The SMMU it passes; `None` for none, where addresses are physical.
     pub smmu: Option<usize>,
-    /// Where to.
+    /// The address.
     pub at: Iova,
-    /// What.
+    /// The data.
     pub bytes: &'a [u8],
 }
 
-/// Who starts a transaction: what it carries, and which SMMU it passes.
+/// The source of a transaction: its identifiers, and the SMMU it passes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Initiator {
     pub(super) requester: Requester,
     /// `None` for a device that passes none.
     pub(super) smmu: Option<usize>,
-    /// The function, if it asks for translations before it accesses.
+    /// The function, if it requests translations before it accesses.
     pub(super) asks: Option<usize>,
 }
 
 impl System {
-    /// Translates one access of a device as its SMMU does now, faults recorded and all, and moves
-    /// no data. Without an SMMU an access goes where it says.
+    /// Translates one access of a device as its SMMU does now, including the recording of faults,
+    /// and moves no data. Without an SMMU the address is physical.
     pub fn translate(
         &mut self,
         device: impl Into<Endpoint>,
@@ -93,8 +93,8 @@ impl System {
         outcome
     }
 
-    /// Explains what would become of one access of a device, which may carry a SubstreamID, and
-    /// how it is asked. Nothing changes by it.
+    /// Explains the translation of one access of a device, which may carry a SubstreamID. No state
+    /// changes.
     ///
     /// # Errors
     /// [`NoTransfer`].
@@ -114,11 +114,11 @@ impl System {
     }
 
     /// A device reads into `bytes` from `iova` on. Pieces that do not reach RAM leave zeros
-    /// (measured on 6.1 and 6.12: a read that faults delivers zeros). Those that stall go on when
-    /// software says how: [`Board::take_carried_on`].
+    /// (measured on 6.1 and 6.12: a read that faults delivers zeros). Stalled pieces continue when
+    /// software resumes them: [`Board::take_carried_on`].
     ///
     /// # Errors
-    /// [`NoTransfer`]; nothing has happened then.
+    /// [`NoTransfer`]; then nothing has happened.
     pub fn dma_read(
         &mut self,
         device: impl Into<Endpoint>,
@@ -132,10 +132,10 @@ impl System {
     }
 
     /// A device writes `bytes` from `iova` on. Pieces that reach neither RAM nor a doorbell are
-    /// dropped; those that stall go on when software says how: [`Board::take_carried_on`].
+    /// dropped; stalled pieces continue when software resumes them: [`Board::take_carried_on`].
     ///
     /// # Errors
-    /// [`NoTransfer`]; nothing has happened then.
+    /// [`NoTransfer`]; then nothing has happened.
     pub fn dma_write(
         &mut self,
         device: impl Into<Endpoint>,
@@ -201,8 +201,8 @@ impl Board {
         Ok(pieces)
     }
 
-    /// A device writes: through its SMMU, to RAM or to a doorbell, which makes an interrupt of it.
-    /// It is pending, or on its way, when this returns; no CPU has taken it.
+    /// A device writes through its SMMU to RAM or to a doorbell, which raises an interrupt. The
+    /// interrupt is pending, or in flight, when this returns; no CPU has acknowledged it.
     #[inline]
     pub fn device_write(&mut self, write: DeviceWrite<'_>) -> Reach {
         let DeviceWrite { requester, smmu, at, bytes } = write;
@@ -217,7 +217,7 @@ impl Board {
         self.write_to(pa, &requester, bytes)
     }
 
-    /// As [`Board::device_write`], where it is not plain to see where the write goes.
+    /// As [`Board::device_write`], where the fast path has no answer.
     #[inline(never)]
     fn device_write_behind(&mut self, write: &DeviceWrite<'_>) -> Reach {
         let &DeviceWrite { requester, smmu, at, bytes } = write;
@@ -231,7 +231,7 @@ impl Board {
         reach
     }
 
-    /// Bytes of a requester arrive where a write was translated to.
+    /// Writes a requester's bytes to the end of a translated transaction.
     pub(super) fn write_piece(
         &mut self,
         reach: Reach,
@@ -246,7 +246,7 @@ impl Board {
         }
     }
 
-    /// Bytes of a requester arrive at a physical address.
+    /// Writes a requester's bytes to a physical address.
     #[inline(never)]
     fn write_to(&mut self, pa: PhysAddr, requester: &Requester, bytes: &[u8]) -> Reach {
         match self.map_mut().look_up(pa) {
@@ -262,8 +262,7 @@ impl Board {
         }
     }
 
-    /// Cuts a transfer at borders of 4K, which no page of any granule straddles, and translates
-    /// each piece.
+    /// Cuts a transfer at borders of 4K, the smallest granule, and translates each piece.
     fn pieces(
         &mut self,
         initiator: Initiator,
@@ -298,8 +297,8 @@ impl Board {
         Ok(pieces)
     }
 
-    /// Where an access leads, if that is plain to see: it passes no SMMU, or one that has it at a
-    /// glance. Else nothing has happened.
+    /// The fast path: the physical address of an access that passes no SMMU, or whose translation
+    /// the SMMU finds on its own fast path. Otherwise nothing has happened.
     #[inline]
     fn glance(
         &mut self,
@@ -349,7 +348,7 @@ impl Board {
         self.land(outcome, iova)
     }
 
-    /// Where a transaction to `at` ends, given what its SMMU says, if it passes one.
+    /// Where a transaction to `at` ends, given the SMMU's outcome, if it passes one.
     pub(super) fn land(&mut self, outcome: Option<Outcome>, at: Iova) -> Reach {
         let pa = match outcome {
             None => PhysAddr::new(at.get()),
@@ -360,7 +359,7 @@ impl Board {
         self.answering(pa)
     }
 
-    /// What answers at a physical address.
+    /// Where an access to a physical address ends.
     fn answering(&mut self, pa: PhysAddr) -> Reach {
         match self.map_mut().look_up(pa) {
             Some((Target::Ram, _)) => Reach::Ram(pa),
@@ -370,7 +369,7 @@ impl Board {
     }
 }
 
-/// The bytes of a write as one access, if there is one of that size.
+/// The bytes of a write as one access, if an access of that size exists.
 fn sized(bytes: &[u8]) -> (Option<Size>, u64) {
     match *bytes {
         [a, b, c, d] => (Some(Size::Word), u32::from_le_bytes([a, b, c, d]).into()),

@@ -1,7 +1,7 @@
 //! QEMU's educational device: a DMA engine with registers and an interrupt.
 //!
-//! QEMU docs/specs/edu.rst. Its interrupt is vector 0 of MSI. Where MSI is off, QEMU's asserts its
-//! pin instead, and this one does nothing.
+//! QEMU docs/specs/edu.rst. Its interrupt is vector 0 of MSI. With MSI off, QEMU's device asserts
+//! its pin; this one does nothing.
 
 use passim_model::device::{BUFFER_BYTES, Device};
 use passim_model::{Direction, Iova, PhysAddr, Rid, Topology, Width};
@@ -15,7 +15,7 @@ const IDENTITY: (u16, u16) = (0x1234, 0x11e8);
 /// The BAR with the registers.
 const BAR: u8 = 0;
 
-/// Offsets in it.
+/// Offsets of registers in the BAR.
 mod offset {
     pub(super) const IDENTIFICATION: u64 = 0x00;
     pub(super) const LIVENESS: u64 = 0x04;
@@ -45,30 +45,30 @@ passim_model::layout! {
     }
 }
 passim_model::layout! {
-    /// The interrupt status register, of whose bits two have a meaning of their own.
+    /// The interrupt status register, of which two bits have a fixed meaning.
     struct Status {
-        /// The factorial is there.
+        /// The factorial has been computed.
         FACTORIAL = bit(0);
-        /// A transfer is over.
+        /// A transfer has ended.
         TRANSFER = bit(8);
     }
 }
 
 passim_model::layout! {
-    /// The status register; a factorial is there at once, so that none is ever being computed.
+    /// The status register. A factorial is computed at once, so the busy bit always reads 0.
     struct Control {
-        /// Raise the interrupt when the factorial is there.
+        /// Raise the interrupt when the factorial has been computed.
         INTERRUPT = bit(7);
     }
 }
 
-/// Where the device's own buffer lies, as its registers count.
+/// Address of the device's own buffer, for its DMA registers.
 const BUFFER: u64 = 0x4_0000;
 
 /// The device.
 pub(super) struct Edu {
     device: Device,
-    /// What was written to see whether anybody is there, inverted.
+    /// The inverted value of the last store to the liveness register.
     liveness: u64,
     factorial: u64,
     control: u64,
@@ -77,15 +77,15 @@ pub(super) struct Edu {
     destination: u64,
     count: u64,
     command: u64,
-    /// Pieces of the transfer that wait at an SMMU.
+    /// Pieces of the transfer that are stalled at an SMMU.
     waiting: usize,
-    /// Whether the interrupt follows the transfer that waits.
+    /// Whether an interrupt follows the stalled transfer.
     interrupt_follows: bool,
 }
 
 /// The factorial, modulo 2^32.
 fn factorial(of: u32) -> u32 {
-    /// The least number whose factorial 2^32 divides.
+    /// The smallest number whose factorial is divisible by 2^32.
     const VANISHES: u32 = 34;
     match of {
         VANISHES.. => 0,
@@ -93,7 +93,7 @@ fn factorial(of: u32) -> u32 {
     }
 }
 
-/// A transfer it was told to make.
+/// A transfer that software started.
 struct Transfer {
     bus: Iova,
     offset: usize,
@@ -101,16 +101,16 @@ struct Transfer {
     direction: Direction,
 }
 
-/// What follows from a store.
+/// The consequence of a store.
 pub(super) enum Work {
-    /// A transfer; whether the interrupt follows it.
+    /// A transfer; `interrupt` if an interrupt follows it.
     Transfer { interrupt: bool },
     /// The interrupt.
     Interrupt,
 }
 
 impl Edu {
-    /// The device at `rid`, if that is one.
+    /// The device at `rid`, if it is an edu device.
     pub(super) fn at(rid: Rid, topology: &Topology) -> Option<Self> {
         let function = topology.function(rid)?;
         if (function.vendor, function.device) != IDENTITY {
@@ -132,13 +132,14 @@ impl Edu {
         })
     }
 
-    /// Whether a register takes an access of that width. Those of the DMA engine have 8 bytes.
+    /// Whether a register accepts an access of that width. Registers of the DMA engine have 8
+    /// bytes.
     // edu.rst: all accesses below 0x80 have 4 bytes, others 4 or 8.
     fn takes(at: u64, width: Width) -> bool {
         width == Width::W32 || (width == Width::W64 && at >= offset::SOURCE)
     }
 
-    /// Loads a register. Ones where there is none to be read, and where it is not as wide as that.
+    /// Loads a register. Unreadable offsets and other widths read as ones.
     pub(super) fn load(&self, bar: u8, at: u64, width: Width) -> Option<u64> {
         Some(match at {
             _ if bar != BAR => return None,
@@ -156,11 +157,11 @@ impl Edu {
         })
     }
 
-    /// Stores to a register, and says what follows.
+    /// Stores to a register. Returns the consequence.
     pub(super) fn store(&mut self, bar: u8, at: u64, width: Width, value: u64) -> Option<Work> {
         match at {
             _ if bar != BAR || !Self::takes(at, width) => {}
-            // While a transfer runs its registers are left alone.
+            // The registers of a running transfer cannot be written.
             offset::SOURCE | offset::DESTINATION | offset::COUNT | offset::COMMAND
                 if self.waiting != 0 => {}
             offset::LIVENESS => self.liveness = !value & u64::from(u32::MAX),
@@ -175,7 +176,7 @@ impl Edu {
             offset::SOURCE => self.source = value,
             offset::DESTINATION => self.destination = value,
             offset::COUNT => self.count = value,
-            // A command that does not start anything is not taken.
+            // A command without the start bit is ignored.
             offset::COMMAND if Command::START.is_set(value) => {
                 self.command = value & !Command::START.mask();
                 let interrupt = Command::INTERRUPT.is_set(value);
@@ -186,7 +187,7 @@ impl Edu {
         None
     }
 
-    /// Bits of the status are set; the interrupt is raised if any is.
+    /// Sets bits of the status, and raises the interrupt if any is set.
     fn interrupt(&mut self, bits: u64) -> Option<Work> {
         self.status |= bits;
         (self.status != 0).then_some(Work::Interrupt)
@@ -208,7 +209,7 @@ impl Edu {
 }
 
 impl Board {
-    /// Does what a store to a register of the function asked for.
+    /// Performs the consequence of a store to a register of the function.
     pub(super) fn work(&mut self, function: usize, work: Work) {
         let follows = match work {
             Work::Interrupt => Some(Work::Interrupt),
@@ -227,8 +228,9 @@ impl Board {
         }
     }
 
-    /// A read that faults delivers zeros, a write that faults is dropped (measured on 6.1 and
-    /// 6.12); so it is while the function may not make transactions. How many pieces wait.
+    /// Performs the transfer. A read that faults delivers zeros, a write that faults is dropped
+    /// (measured on 6.1 and 6.12); the same holds while bus mastering is off. Returns the number of
+    /// stalled pieces.
     fn carry(&mut self, function: usize) -> usize {
         let asks = self.asks(function).then_some(function);
         let Some(slot) = self.slot_mut(function) else { return 0 };
@@ -237,7 +239,7 @@ impl Board {
         let Some(edu) = &slot.edu else { return 0 };
         let Some(Transfer { bus, offset, len, direction }) = edu.transfer() else { return 0 };
         let dma = edu.device.dma(bus, offset, len, direction);
-        // Nothing that goes wrong on the bus comes back to this device.
+        // The device does not see errors on the bus.
         let pieces = match direction {
             Direction::Write => {
                 let bytes = edu.device.outgoing(&dma).to_vec();
@@ -257,15 +259,15 @@ impl Board {
         self.give_to_engine(function, initiator.smmu, &pieces, offset)
     }
 
-    /// Bytes of a read that had stalled come into the buffer.
+    /// Stores the bytes of a read that had stalled into the buffer.
     pub(super) fn came_in(&mut self, function: usize, from: Iova, offset: usize, bytes: &[u8]) {
         let Some(edu) = self.slot_mut(function).and_then(|slot| slot.edu.as_mut()) else { return };
         let dma = edu.device.dma(from, offset, bytes.len(), Direction::Read);
-        // The buffer has room: it was asked before the transfer began.
+        // The buffer has room: this was checked before the transfer began.
         edu.device.incoming(&dma, bytes.get(..dma.len));
     }
 
-    /// A piece that had stalled is over; with the last of them the transfer is.
+    /// Ends a piece that had stalled; the last one ends the transfer.
     pub(super) fn piece_over(&mut self, function: usize) {
         let Some(edu) = self.slot_mut(function).and_then(|slot| slot.edu.as_mut()) else { return };
         edu.waiting = edu.waiting.saturating_sub(1);
@@ -278,20 +280,20 @@ impl Board {
 }
 
 impl System {
-    /// Where a register of the device at `rid` is, if it is known what that register does.
+    /// The address of a register of the device at `rid`, if that register has a model.
     fn register(&self, rid: Rid, bar: u8, at: u64) -> Option<PhysAddr> {
         let start = self.topology.function(rid)?.bar(bar)?.span.start();
         start.checked_add(at).filter(|_| self.board.knows(rid, bar, at))
     }
 
-    /// A CPU loads a register of the device at `rid`; `None` if nothing is known of it.
+    /// A CPU loads a register of the device at `rid`; `None` if the register has no model.
     pub fn load_device(&mut self, rid: Rid, bar: u8, at: u64, width: Width) -> Option<u64> {
         let register = self.register(rid, bar, at)?;
         self.load(register, width).ok()
     }
 
-    /// A CPU stores to a register of the device at `rid`, which does at once what it says; `None`
-    /// if nothing is known of it.
+    /// A CPU stores to a register of the device at `rid`, which acts at once; `None` if the
+    /// register has no model.
     pub fn store_device(
         &mut self,
         rid: Rid,

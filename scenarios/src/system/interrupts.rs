@@ -1,22 +1,22 @@
-//! Interrupts reach the kernel.
+//! Delivers interrupts to the kernel.
 //!
-//! A CPU that is interrupted goes to its controller to learn by what.
+//! An interrupted CPU acknowledges at its controller which interrupt it is.
 
 use passim_gic::Signal;
 use passim_model::{Endpoint, IntId};
 
 use super::{NoTransfer, Pace, System};
 
-/// How often CPUs are interrupted before everybody goes on: a kernel that leaves an interrupt
-/// where it is would be interrupted for ever.
+/// Most interrupts that CPUs take in a row: a kernel that does not clear an interrupt would be
+/// interrupted for ever.
 const MOST_INTERRUPTIONS: u32 = 1 << 8;
 
-/// What a device does to a wire of its own.
+/// What a device does to one of its wires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wire {
     /// Asserts it.
     High,
-    /// Is content.
+    /// Deasserts it.
     Low,
     /// Asserts it for a moment.
     Pulse,
@@ -33,9 +33,9 @@ impl From<Wire> for Signal {
 }
 
 impl System {
-    /// A device asserts one of its wired interrupts, or does not any more: a device on the board
-    /// that with this index, a function its pin, which has index 0. Returns where the wire leads;
-    /// `None` if it is not known to lead anywhere, or there is none of that index.
+    /// A device signals one of its wired interrupts: a platform device the one with this index, a
+    /// function its pin, which has index 0. Returns the wire's INTID; `None` if the wire is not
+    /// connected, or does not exist.
     ///
     /// # Errors
     /// [`NoTransfer::NoDevice`].
@@ -64,7 +64,7 @@ impl System {
         Ok(leads)
     }
 
-    /// A pin is of a level: what pulses is seen only where the other end looks at once.
+    /// A pin is level-triggered: a pulse is seen only by a controller that samples it at once.
     fn assert_pin(&mut self, slot: usize, wire: Wire) {
         if let Some(function) = self.board.slot_mut(slot) {
             function.registers.set_wants_service(wire != Wire::Low);
@@ -75,8 +75,7 @@ impl System {
         }
     }
 
-    /// Lets the kernel serve what was raised. Where hardware works only while the CPU waits,
-    /// interrupts wait too.
+    /// Lets the kernel serve raised interrupts. At [`Pace::Stepped`] interrupts wait too.
     pub(super) fn deliver(&mut self) {
         if self.board.pace() == Pace::Stepped {
             return;
@@ -86,7 +85,7 @@ impl System {
             let Some((cpu, _)) = self.board.interrupted() else { break };
             self.kernel.interrupt(cpu.get(), &mut self.board);
         }
-        // What is left, nobody on the board does.
+        // No part of the board performs the effects that are left.
         drop(self.board.take_effects());
     }
 }

@@ -1,8 +1,8 @@
-//! Transactions of devices that wait at an SMMU: the stall fault model, from the device's side.
+//! Device transactions that are stalled at an SMMU: the stall fault model, from the device's side.
 //!
-//! A piece of a transfer that stalled is still the device's: what it wants to write is with it, and
-//! what it wants to read has its place there. When software says how it goes on, the SMMU lets it
-//! go, translated anew or ended, and the piece arrives or comes back.
+//! The device keeps a stalled piece of a transfer: the data of a write, or the place of a read in
+//! its buffer. When software resumes or terminates it, the SMMU translates it again or ends it, and
+//! the piece completes.
 
 use passim_model::{Direction, Host, Requester, Span};
 
@@ -10,43 +10,43 @@ use super::Board;
 use super::dma::{Piece, Reach};
 use super::smmu::{Outcome, Smmu, Stalled};
 
-/// Most pieces that went on and are kept for whoever looks.
+/// Most pieces that continued and are kept until taken.
 const MAX_CARRIED: usize = 1 << 12;
 
-/// A piece that waits.
+/// A stalled piece.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Outstanding {
     smmu: usize,
-    /// The name the SMMU gave it.
+    /// The SMMU's ticket for it.
     ticket: u64,
     requester: Requester,
     iova: Span<passim_model::Iova>,
     cargo: Cargo,
-    /// Whose transfer it is a piece of, where the device goes on by itself.
+    /// The function whose DMA engine made the transfer, if one did.
     engine: Option<usize>,
 }
 
-/// What a piece carries.
+/// The data of a piece.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Cargo {
     Write(Vec<u8>),
-    /// Bytes, and where in the buffer of the engine they go.
+    /// Number of bytes, and their offset in the engine's buffer.
     Read {
         len: usize,
         offset: usize,
     },
 }
 
-/// A piece that had stalled and went on.
+/// A piece that continued after a stall.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CarriedOn {
-    /// Who made the transaction.
+    /// The requester of the transaction.
     pub requester: Requester,
-    /// Which way the data went.
+    /// The direction of the data.
     pub direction: Direction,
     /// The piece, and where it ended; never [`Reach::Stalled`].
     pub piece: Piece,
-    /// What was written, or read: zeros where nothing was reached.
+    /// The bytes written, or read: zeros where nothing was reached.
     pub bytes: Vec<u8>,
 }
 
@@ -60,7 +60,7 @@ impl Stalled {
 }
 
 impl Smmu {
-    /// What became of transactions that had stalled, by the names they had; taken once.
+    /// Takes the outcomes of transactions that had stalled, by their tickets.
     fn take_resolved(&mut self) -> Vec<(u64, Outcome)> {
         match self {
             Self::V3(smmu) => {
@@ -76,7 +76,7 @@ impl Smmu {
 }
 
 impl Board {
-    /// A piece of a write keeps its bytes, if it stalled.
+    /// Keeps the bytes of a write's piece, if it stalled.
     pub(super) fn keep_write(
         &mut self,
         smmu: Option<usize>,
@@ -87,7 +87,7 @@ impl Board {
         self.keep(smmu, requester, piece, || Cargo::Write(bytes.to_vec()));
     }
 
-    /// A piece of a read, from `offset` of the transfer on, keeps its place, if it stalled.
+    /// Keeps the place of a read's piece, from `offset` of the transfer on, if it stalled.
     pub(super) fn keep_read(
         &mut self,
         smmu: Option<usize>,
@@ -111,8 +111,8 @@ impl Board {
         self.outstanding.push(Outstanding { smmu, ticket, requester, iova, cargo, engine });
     }
 
-    /// Pieces that wait belong to the engine of a function, whose buffer has `first` as the place
-    /// of the transfer's first byte; how many.
+    /// Assigns stalled pieces to the engine of a function; `first` is the place of the transfer's
+    /// first byte in its buffer. Returns the number of pieces.
     pub(super) fn give_to_engine(
         &mut self,
         function: usize,
@@ -135,23 +135,23 @@ impl Board {
         given
     }
 
-    /// Pieces of a function are forgotten: it was reset. What the SMMU holds of them goes nowhere.
+    /// Drops the stalled pieces of a function that was reset. Their later outcomes have no effect.
     pub(super) fn forget_outstanding(&mut self, requester: &Requester) {
         self.outstanding.retain(|outstanding| outstanding.requester != *requester);
     }
 
-    /// How many pieces of transfers wait at SMMUs.
+    /// Number of pieces of transfers that are stalled at SMMUs.
     pub fn outstanding(&self) -> usize {
         self.outstanding.len()
     }
 
-    /// Pieces that had stalled and went on, oldest first; taken once. Of very many only the first
-    /// are kept.
+    /// Takes the pieces that continued after a stall, oldest first. Only the first of very many are
+    /// kept.
     pub fn take_carried_on(&mut self) -> Vec<CarriedOn> {
         std::mem::take(&mut self.carried_on)
     }
 
-    /// Those that an SMMU let go arrive, or come back.
+    /// Completes the pieces whose transactions an SMMU has resumed or terminated.
     pub(super) fn carry_on(&mut self, smmu: usize) {
         let Some((hardware, _)) = self.smmu_mut(smmu) else { return };
         for (ticket, outcome) in hardware.take_resolved() {

@@ -1,4 +1,5 @@
-//! What CPUs do: calls and accesses of processes, registers; after each, interrupts are served.
+//! What CPUs do: calls and accesses of processes, and register accesses; after each, interrupts are
+//! served.
 
 use passim_model::{Abort, Endpoint, Host, PhysAddr, Refusal, UserAddr, Width};
 use passim_vfio::Pid;
@@ -19,8 +20,8 @@ impl System {
         answer
     }
 
-    /// What a driver inside the kernel is answered that attaches a device's group to the domain
-    /// that another device is in; `None` if that one is in none.
+    /// Attaches a device's group to the domain of another device, as a driver inside the kernel
+    /// would, and returns the kernel's answer; `None` if the other device is in no domain.
     ///
     /// # Errors
     /// As [`passim_vfio::Kernel::try_domain_of`].
@@ -34,7 +35,7 @@ impl System {
         answer
     }
 
-    /// Virtual functions come and go as their physical function's driver has it.
+    /// Adds and removes virtual functions as the physical function's driver does.
     fn switch_virtual(&mut self) {
         let functions = self.topology.functions().iter().map(|function| function.rid);
         let virtuals: Vec<_> = functions.filter(|rid| self.topology.is_virtual(*rid)).collect();

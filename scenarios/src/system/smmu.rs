@@ -1,4 +1,4 @@
-//! An SMMU on the board, of either kind, and what becomes of a transaction at it.
+//! An SMMU on the board, of either kind, and the outcomes of transactions.
 
 use passim_model::{Effect, Memory, Width};
 use passim_smmu::v3::Progress;
@@ -13,14 +13,14 @@ pub enum Smmu {
     V2(Box<SmmuV2>),
 }
 
-/// What becomes of a transaction.
+/// The outcome of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Outcome {
-    /// It goes on.
+    /// It is translated and continues.
     Translated(Translated),
     /// It ends.
     Terminated(Terminated),
-    /// It waits for software.
+    /// It is stalled until software resumes or terminates it.
     Stalled(Stalled),
 }
 
@@ -33,7 +33,7 @@ pub enum Terminated {
     V2(v2::Terminated),
 }
 
-/// A transaction that waits at an SMMU.
+/// A transaction that is stalled at an SMMU.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Stalled {
     /// At an SMMUv3.
@@ -42,7 +42,7 @@ pub enum Stalled {
     V2(v2::Stalled),
 }
 
-/// A translation, explained by an SMMU of either kind.
+/// The explanation of a translation, from an SMMU of either kind.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Explained {
     /// By an SMMUv3.
@@ -84,7 +84,7 @@ impl From<SmmuV2> for Smmu {
 }
 
 impl Smmu {
-    /// The SMMUv3 it is; `None` for one of the other kind.
+    /// The SMMUv3; `None` for the other kind.
     pub fn v3(&self) -> Option<&SmmuV3> {
         match self {
             Self::V3(smmu) => Some(smmu),
@@ -92,7 +92,7 @@ impl Smmu {
         }
     }
 
-    /// The SMMUv3 it is, to be worked on; `None` for one of the other kind.
+    /// The SMMUv3, mutable; `None` for the other kind.
     #[inline]
     pub fn v3_mut(&mut self) -> Option<&mut SmmuV3> {
         match self {
@@ -117,7 +117,7 @@ impl Smmu {
         }
     }
 
-    /// Does one thing that waits.
+    /// Does one unit of pending work.
     pub(super) fn step(&mut self, memory: &mut Memory) -> Progress {
         match self {
             Self::V3(smmu) => smmu.step(memory),
@@ -125,7 +125,7 @@ impl Smmu {
         }
     }
 
-    /// Whether it wants anything done elsewhere.
+    /// Whether it has effects to perform.
     #[inline]
     pub(super) fn has_effects(&self) -> bool {
         match self {
@@ -134,7 +134,7 @@ impl Smmu {
         }
     }
 
-    /// What it wants done elsewhere.
+    /// Takes its effects.
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
         match self {
             Self::V3(smmu) => smmu.take_effects(),
@@ -142,8 +142,8 @@ impl Smmu {
         }
     }
 
-    /// The message it sent with this tag was aborted. Those of an SMMUv2 are wires, which nothing
-    /// aborts.
+    /// Reports that the message with this tag was aborted. An SMMUv2 has wires, which cannot be
+    /// aborted.
     pub(super) fn message_aborted(&mut self, tag: u32) {
         match self {
             Self::V3(smmu) => smmu.message_aborted(tag),
@@ -159,7 +159,7 @@ impl Smmu {
         }
     }
 
-    /// Explains what would become of a transaction now. Nothing changes by it.
+    /// Explains the translation of a transaction. No state changes.
     pub fn explain(&self, memory: &Memory, transaction: &Transaction) -> Explained {
         match self {
             Self::V3(smmu) => Explained::V3(smmu.explain(memory, transaction)),
@@ -167,7 +167,7 @@ impl Smmu {
         }
     }
 
-    /// Translates a transaction, faults recorded and all.
+    /// Translates a transaction, and records faults.
     pub fn translate(&mut self, memory: &mut Memory, transaction: &Transaction) -> Outcome {
         match self {
             Self::V3(smmu) => smmu.translate(memory, transaction).into(),

@@ -1,7 +1,7 @@
-//! An IOMMU as on x86, as far as that decides where DMA goes: it looks the device up in a table of
-//! memory, and the address in the tables that leads to. It remembers nothing.
+//! An x86-like IOMMU, as far as it decides where DMA goes: it looks the device up in a table in
+//! memory, and the address in the page tables to which the entry points. It caches nothing.
 //!
-//! It is no part that exists: real ones have other tables, and queues, caches and fault logs.
+//! No such part exists: real ones have other tables, and queues, caches and fault logs.
 
 use std::fmt;
 
@@ -9,47 +9,47 @@ use passim_model::pgtable::vmsav8::{Granule, Stage};
 use passim_model::pgtable::walk::{Config, Fault, Format, PlainFetch, walk};
 use passim_model::{Abort, Access, Direction, Iova, Memory, Perms, PhysAddr, Requester, Span};
 
-/// Bytes its register is placed in: a page.
+/// Size of its register frame: a page.
 pub(super) const BYTES: u64 = 0x1000;
 
-/// Bits of an address on both sides.
+/// Input and output address bits.
 const ADDRESS_BITS: u32 = 48;
 
-/// Offset of the register: the address of the table of devices, and whether it translates.
+/// Offset of the register: the address of the device table, and whether the unit translates.
 const DEVICES: u64 = 0;
 const ENABLE: u64 = 1 << 0;
 
-/// A device's doubleword: it is translated, with the address of its tables; or it passes. Devices
-/// with neither are blocked.
+/// A device's doubleword: translated, with the address of its page tables; or passed through.
+/// Devices with neither bit are blocked.
 const TRANSLATED: u64 = 1 << 0;
 const PASSES: u64 = 1 << 1;
 
-/// What of a register or a doubleword is an address.
+/// The address bits of the register and of a doubleword.
 const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 
 /// The unit.
 pub(super) struct X86Unit {
     devices: u64,
-    /// Where it takes messages from the bus.
+    /// The address range in which it takes messages from the bus.
     messages: Span<Iova>,
 }
 
-/// Why a transaction goes no further.
+/// Why a transaction is blocked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Blocked {
-    /// Nothing says that the device may do DMA.
+    /// No entry allows the device to do DMA.
     Device,
-    /// The table of devices cannot be read.
+    /// The device table cannot be read.
     Devices(Abort),
-    /// Nothing is mapped: the level that says so.
+    /// Nothing is mapped; the level of the invalid entry.
     Unmapped(i8),
-    /// What is mapped may not be accessed so.
+    /// The mapping does not permit this access.
     Permission,
-    /// A table cannot be read.
+    /// A page table cannot be read.
     Table(Abort),
-    /// Beyond the addresses that can be mapped.
+    /// Above the addresses that can be mapped.
     Range,
-    /// Where messages are taken, nothing is read.
+    /// A read in the range of messages.
     Messages,
 }
 
@@ -68,7 +68,7 @@ impl fmt::Display for Blocked {
 }
 
 impl X86Unit {
-    /// The unit as it comes out of reset: everything passes.
+    /// The unit after reset: every transaction passes.
     pub(super) fn new(messages: Span<Iova>) -> Self {
         Self { devices: 0, messages }
     }
@@ -85,7 +85,7 @@ impl X86Unit {
         }
     }
 
-    /// Where a transaction goes.
+    /// Translates a transaction.
     ///
     /// # Errors
     /// [`Blocked`].
@@ -97,7 +97,7 @@ impl X86Unit {
         access: Access,
     ) -> Result<PhysAddr, Blocked> {
         let write = access.direction == Direction::Write;
-        // Messages are taken from the bus before anything is translated.
+        // Messages are taken from the bus before translation.
         if self.messages.contains(iova) {
             return if write { Ok(PhysAddr::new(iova.get())) } else { Err(Blocked::Messages) };
         }
@@ -130,7 +130,7 @@ impl X86Unit {
     }
 }
 
-/// The tables of a domain begin here.
+/// The configuration of a walk of the tables at `root`.
 fn config(root: u64) -> Config {
     let (granule, input_bits) = (Granule::K4, ADDRESS_BITS);
     Config {

@@ -1,4 +1,4 @@
-//! What the SMMU answers to an access, and what it must answer.
+//! The SMMU's answer to an access, and the required answer.
 
 use passim_model::Access;
 use passim_model::access::Privilege;
@@ -9,14 +9,14 @@ use super::record::Record;
 use super::second::{Asked, Kind, Reached, Refused, Wanted};
 use super::stand::Who;
 
-/// What an answer amounts to, for comparing.
+/// An answer, reduced to what is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Answer {
     Reaches {
         pa: u64,
         lg2: u8,
     },
-    /// An event, at this level, and what it records.
+    /// An event, at this level, and its record.
     Faults {
         kind: EventKind,
         level: Option<i8>,
@@ -26,7 +26,7 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// The answer a second reading asks for; `asked` is what the STE makes of the access.
+    /// The answer that a second walk requires; `asked` is the access after the STE's overrides.
     pub(super) fn expected(
         reached: Result<Reached, Refused>,
         who: Who,
@@ -43,12 +43,12 @@ impl Answer {
         }
     }
 
-    /// An error of configuration.
+    /// A configuration error.
     pub(super) fn misconfigured(kind: EventKind, who: Who) -> Self {
         Self::Faults { kind, level: None, record: Record::of(kind, who) }
     }
 
-    /// The answer that an event tells.
+    /// The answer of an event.
     pub(super) fn faults(event: &Event) -> Self {
         let level = match event.detail {
             Detail::Level(level) => Some(level),
@@ -57,7 +57,7 @@ impl Answer {
         Self::Faults { kind: event.kind, level, record: Record::written(event.words()) }
     }
 
-    /// Whether the answer is this one; what is not expected in particular may be anything.
+    /// Whether `found` agrees; where this answer is not specific, any value agrees.
     pub(super) fn agrees(self, found: Self) -> bool {
         match (self, found) {
             (
@@ -94,7 +94,7 @@ fn event_of(kind: Kind) -> EventKind {
     }
 }
 
-/// The access, as a second reading knows it.
+/// The access, for the second walk.
 pub(super) fn asked(access: Access) -> Asked {
     let privilege = match access.privilege {
         Privilege::Unprivileged => Asker::Unprivileged,

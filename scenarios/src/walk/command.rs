@@ -1,6 +1,6 @@
 //! Commands of an SMMU's queue by name, and which of their bits are addresses and identifiers.
 //!
-//! For telling and comparing what a driver asked; the SMMU decodes commands for itself.
+//! For displaying and comparing a driver's commands; the SMMU decodes commands itself.
 
 /// log2 of the bytes of a command. IHI 0070 G.b 4.1.1.
 pub(crate) const COMMAND_LG2: u32 = 4;
@@ -8,7 +8,7 @@ pub(crate) const COMMAND_LG2: u32 = 4;
 passim_model::layout! {
     /// Doubleword 0 of every command, IHI 0070 G.b 4.1.1.
     struct Command0 {
-        /// Which.
+        /// The opcode.
         OPCODE = bits(7, 0);
     }
 }
@@ -33,7 +33,7 @@ passim_model::layout! {
 passim_model::layout! {
     /// Doubleword 0 of CMD_SYNC, IHI 0070 G.b 4.7.3.
     struct Sync0 {
-        /// Message that tells its completion.
+        /// The data of its completion message.
         MSI_DATA = bits(63, 32);
     }
 }
@@ -47,7 +47,7 @@ passim_model::layout! {
 passim_model::layout! {
     /// Doubleword 1 of CMD_SYNC, IHI 0070 G.b 4.7.3.
     struct Sync1 {
-        /// Where the message goes.
+        /// The address of the completion message.
         MSI_ADDRESS = bits(55, 2);
     }
 }
@@ -111,7 +111,7 @@ impl Kind {
         }
     }
 
-    /// Name, and what is left of the words where they hold more than the name.
+    /// The name, and the other bits of the words if there are any.
     fn text(self) -> String {
         let Self([first, second]) = self;
         let rest = first & !Command0::OPCODE.mask();
@@ -126,10 +126,10 @@ impl Kind {
 /// CMD_SYNC.
 const SYNC: u64 = 0x46;
 
-/// Most commands that are told one by one.
+/// Most commands that are displayed one by one.
 const MOST_TOLD: usize = 24;
 
-/// A sequence of commands, what is alike in a row told once.
+/// A sequence of commands, with equal neighbours combined.
 pub(crate) fn sequence(kinds: &[Kind]) -> String {
     let mut told: Vec<String> = Vec::new();
     for run in kinds.chunk_by(|a, b| a == b) {
@@ -143,8 +143,7 @@ pub(crate) fn sequence(kinds: &[Kind]) -> String {
     if told.is_empty() { "none".to_owned() } else { told.join(", ") }
 }
 
-/// A queue's size and how many of its indices wrap: pointers count modulo twice the size.
-/// IHI 0070 G.b 3.5.1.
+/// A queue's size and how its pointers wrap: they count modulo twice the size. IHI 0070 G.b 3.5.1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ring {
     lg2: u32,
@@ -161,27 +160,27 @@ passim_model::layout! {
 }
 
 impl Ring {
-    /// Of a queue with this base register; no queue has more than 2^19 slots.
+    /// The ring of a queue with this base register; no queue has more than 2^19 slots.
     pub(crate) fn of(base: u64) -> Self {
         Self { lg2: (CmdqBase::LOG2SIZE.get(base) as u32).min(19) }
     }
 
-    /// `pointer`, and `steps` further.
+    /// `pointer`, advanced by `steps`.
     pub(crate) fn after(self, pointer: u64, steps: u64) -> u64 {
         pointer.wrapping_add(steps) & ((2 << self.lg2) - 1)
     }
 
-    /// How far it is from one pointer to a later one.
+    /// The distance from one pointer to a later one.
     pub(crate) fn distance(self, from: u64, to: u64) -> u64 {
         self.after(to, 0u64.wrapping_sub(from))
     }
 
-    /// The slot a pointer names.
+    /// The slot of a pointer.
     pub(crate) fn slot(self, pointer: u64) -> u64 {
         pointer & ((1 << self.lg2) - 1)
     }
 
-    /// Slots.
+    /// Number of slots.
     pub(crate) fn slots(self) -> u64 {
         1 << self.lg2
     }

@@ -1,4 +1,4 @@
-//! What recordings expect of dumps: their `expect` lines.
+//! Translations that recordings expect of dumps: their `expect` lines.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::recording::{Line, Recording};
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Expectations(pub(super) Vec<Expectation>);
 
-/// One of them.
+/// One `expect` line.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Expectation {
     /// The recording, as the caller named it.
@@ -44,12 +44,12 @@ fn read(path: &Path, all: &mut Vec<Expectation>) -> Result<(), InputError> {
 }
 
 impl Expectations {
-    /// How many there are.
+    /// Number of lines.
     pub fn count(&self) -> u64 {
         self.0.len() as u64
     }
 
-    /// Those of one dump, by its name or by the part of its file name that stands for it.
+    /// The lines about one dump, by its name or by the corresponding part of its file name.
     pub(super) fn of(&self, names: &[&str]) -> Vec<&Expectation> {
         let is_meant = |it: &&Expectation| {
             let name = it.expect.dump.replace('/', "_");

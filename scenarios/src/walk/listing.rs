@@ -1,8 +1,8 @@
-//! Every leaf and every command of a dump, as its SMMU has them.
+//! Every leaf and every command of a dump, as its SMMU sees them.
 //!
-//! Where leaves begin and end is read by the second walk; where each leads, how large it is, what it
-//! permits and with which attributes it goes on are the SMMU's answers, with nothing cached. What lies
-//! in a row and is alike is one run. Not here: whether both walks agree ([`look`](super::look)).
+//! The second walk finds the bounds of leaves; their address, size, permissions and attributes are
+//! the SMMU's answers, with nothing cached. Contiguous leaves that are alike form one run. Not
+//! here: whether both walks agree ([`look`](super::look)).
 //!
 //! | room | question it answers |
 //! | --- | --- |
@@ -27,7 +27,7 @@ use crate::recording::dump::Stream;
 use crate::system::Explained;
 use queues::ListedEntry;
 
-/// What a dump of an SMMU holds, one by one.
+/// The contents of an SMMU's dump, item by item.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Listing {
     /// The streams, and the SubstreamIDs that have a CD.
@@ -38,7 +38,7 @@ pub struct Listing {
     pub events: Vec<ListedEntry>,
 }
 
-/// One who may access: a stream, or a SubstreamID of it.
+/// A source of accesses: a stream, or a SubstreamID of it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ListedStream {
     /// StreamID.
@@ -47,32 +47,32 @@ pub struct ListedStream {
     pub substream: Option<u32>,
     /// The device.
     pub dev: String,
-    /// Its structures: STE, CD, and what leads to them.
+    /// Its structures: STE, CD, and the level 1 descriptors above them.
     pub structures: Vec<ToldStep>,
-    /// What becomes of an access where there are no tables.
+    /// The result of an access where there are no tables.
     pub without_tables: Option<String>,
     /// Runs of leaves, by ascending IOVA.
     pub runs: Vec<ListedRun>,
 }
 
-/// Leaves in a row that lead to addresses in a row, and are alike.
+/// Contiguous leaves with contiguous output addresses that are alike.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ListedRun {
     /// First IOVA.
     pub iova: String,
     /// Last IOVA.
     pub last: String,
-    /// Where the first leads; `None` where no access gets through.
+    /// The physical address of the first; `None` where no access is permitted.
     pub pa: Option<String>,
-    /// Where the last leads.
+    /// The physical address of the last.
     pub pa_last: Option<String>,
     /// Bytes of a leaf.
     pub size: u64,
-    /// Leaves.
+    /// Number of leaves.
     pub leaves: u64,
-    /// What unprivileged accesses may do.
+    /// The permissions of unprivileged accesses.
     pub unprivileged: String,
-    /// What privileged accesses may do.
+    /// The permissions of privileged accesses.
     pub privileged: String,
     /// Memory type, as in MAIR.
     pub memory: Option<String>,
@@ -80,7 +80,7 @@ pub struct ListedRun {
     pub shareability: Option<&'static str>,
 }
 
-/// A leaf as the SMMU answers it.
+/// A leaf, as the SMMU translates it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Answered {
     pa: Option<u64>,
@@ -88,7 +88,7 @@ struct Answered {
     attributes: Option<Attributes>,
 }
 
-/// Leaves in a row.
+/// Contiguous leaves.
 struct Run {
     iova: u64,
     size: u64,
@@ -97,7 +97,7 @@ struct Run {
 }
 
 impl Listing {
-    /// Everything that a dump holds. The SMMU is as it was before, with nothing cached.
+    /// The listing of a dump. The SMMU is unchanged, with nothing cached.
     pub fn of(stand: &mut Stand) -> Self {
         let registers = registers(stand);
         let mut streams = Vec::new();
@@ -161,8 +161,8 @@ fn runs(stand: &mut Stand, who: Who, leaves: &[TableLeaf]) -> Vec<ListedRun> {
     runs.iter().map(Run::listed).collect()
 }
 
-/// What the SMMU answers at the start of a leaf: of each privilege, the first access it lets through
-/// says all that are.
+/// The SMMU's answer at the start of a leaf: for each privilege, the first permitted access returns
+/// all permissions.
 fn answered(stand: &mut Stand, who: Who, iova: u64) -> Answered {
     let fetch = Access { instruction: true, ..Access::READ };
     let mut answered = Answered { pa: None, perms: [None; 2], attributes: None };

@@ -1,5 +1,10 @@
-//! Every leaf, every expectation and the gaps between them, put to the SMMU of a dump; and its
-//! commands.
+//! Translates every leaf of a dump, every expectation and the gaps between leaves through its SMMU,
+//! and executes its commands.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `expectation` | does the SMMU translate as a recording expects? |
+//! | `recorded` | do the recorder's decoded fields and addresses agree with the words? |
 
 mod expectation;
 mod recorded;
@@ -17,10 +22,10 @@ use super::second::{Reading, Registers, Tables, read_stream, substreams};
 use super::stand::{Stand, Who};
 use crate::recording::dump::Stream;
 
-/// How far a look is.
+/// The progress of [`look`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// Leaves asked for.
+    /// Leaves translated.
     pub done: u64,
     /// Leaves of the dump.
     pub all: u64,
@@ -29,16 +34,16 @@ pub struct Progress {
 /// SMMU_GBPA.ABORT, IHI 0070 G.b 6.3.14.
 const GBPA_ABORT: u64 = 1 << 20;
 
-/// How often a table may be read for one list of leaves.
+/// Most times a table may be read for one list of leaves.
 const SHARED: u64 = 16;
 
 /// log2 of the smallest page.
 const PAGE_LG2: u8 = 12;
 
-/// How often `observe` is told.
+/// Number of leaves between calls of `observe`.
 const OBSERVE_EVERY: u64 = 256;
 
-/// Added to the input size, addresses beyond it that are asked for.
+/// Added to the first address beyond the input size: addresses that must fault.
 const BEYOND: [u64; 3] = [0, 1 << 52, u64::MAX >> 8 << 3];
 
 /// A fetch of an instruction.
@@ -54,8 +59,8 @@ const ACCESSES: [Access; 6] = [
     Access { privilege: Privilege::Privileged, ..FETCH },
 ];
 
-/// Puts every leaf of a dump, what lies between them, and what recordings expect to its SMMU.
-/// `observe` is told now and then how far it is.
+/// Translates every leaf of a dump, the gaps between them, and what recordings expect through its
+/// SMMU. `observe` receives the progress from time to time.
 pub fn look(
     stand: &mut Stand,
     expectations: &Expectations,
@@ -96,7 +101,7 @@ pub fn look(
     report
 }
 
-/// The registers of a dump that say where and how to read.
+/// The registers of a dump that the second walk needs.
 pub(super) fn registers(stand: &Stand) -> Registers {
     Registers {
         idr0: stand.register("IDR0"),
@@ -111,8 +116,8 @@ pub(super) fn registers(stand: &Stand) -> Registers {
     }
 }
 
-/// How many leaves are read of a stream at most: a table is read once, or as often as others share
-/// it; one that leads back to itself ends.
+/// Most leaves that are read of a stream: a table may be shared a limited number of times, so that
+/// the walk of one that points back to itself ends.
 pub(super) fn most_leaves(stream: &Stream) -> u64 {
     let entries = stream.tables.iter().map(|table| u64::from(table.entries)).sum::<u64>();
     SHARED * entries.max(1)
@@ -124,8 +129,8 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Streams of an SMMU that is off: every access passes as it is, or none does. IHI 0070 G.b
-    /// 3.11, 6.3.14.
+    /// Checks the streams of an SMMU that is disabled: every access passes unchanged, or none does.
+    /// IHI 0070 G.b 3.11, 6.3.14.
     fn while_off(&mut self, streams: &[Stream]) {
         self.report.skip("SMMU_CR0.SMMUEN is 0: no table is read, GBPA decides");
         for stream in streams {
@@ -138,7 +143,7 @@ impl Look<'_> {
         }
     }
 
-    /// One access; what became of it.
+    /// Makes one access, and returns the answer.
     fn ask(&mut self, who: Who, iova: u64, access: Access) -> Answer {
         self.report.asked += 1;
         match self.stand.translate(who, iova, access) {
@@ -149,14 +154,14 @@ impl Look<'_> {
             }
             Outcome::Terminated(_) => Answer::Silent,
             Outcome::Stalled(stalled) => {
-                // What waits for software waits for ever here: begin anew.
+                // No software resumes a stalled transaction here: the SMMU starts anew.
                 self.stand.program();
                 Answer::faults(&stalled.event)
             }
         }
     }
 
-    /// One who may access by way of a stream.
+    /// Checks one source of accesses of a stream.
     fn requester(
         &mut self,
         stream: &Stream,
@@ -204,7 +209,7 @@ impl Look<'_> {
         self.gaps(who, tables, &leaves, &place);
     }
 
-    /// A dump that lists leaves of a stream that has no tables.
+    /// Reports a dump that lists leaves of a stream without tables.
     fn no_leaf(&mut self, stream: &Stream, who: Who, reading: &Reading) {
         let is_judged = !matches!(reading, Reading::Unread(_));
         let (Some(first), None, true) = (stream.leaves.first(), who.substream, is_judged) else {
@@ -217,7 +222,7 @@ impl Look<'_> {
         self.report.differs(what, format!("{count} leaves"), found);
     }
 
-    /// The dump's list of leaves against the tables it holds.
+    /// Compares the dump's list of leaves with its tables.
     fn listed(&mut self, stream: &Stream, leaves: &[TableLeaf]) {
         let mut listed: Vec<TableLeaf> = stream
             .leaves
@@ -248,7 +253,8 @@ impl Look<'_> {
         }
     }
 
-    /// Both ends of a leaf and a page in between, by every access; first with nothing cached.
+    /// Checks both ends of a leaf and a page in between, with every access; first with nothing
+    /// cached.
     fn leaf(&mut self, who: Who, tables: &Tables, leaf: &TableLeaf, place: &str) {
         self.stand.smmu.clear_caches();
         let middle = (leaf.size / 2) & !7;
@@ -260,7 +266,7 @@ impl Look<'_> {
         }
     }
 
-    /// One access, as the second reading says.
+    /// Compares one access with the second walk.
     fn compare(&mut self, who: Who, tables: &Tables, iova: u64, access: Access, place: &str) {
         let asked = tables.overrides.apply(asked(access));
         let reached = tables.translate(iova, asked, &|at| self.stand.word(at));
@@ -272,10 +278,10 @@ impl Look<'_> {
         }
     }
 
-    /// What is not mapped faults: both ends and the middle of each gap of both halves, and what
-    /// neither half reaches.
+    /// Unmapped addresses must fault: both ends and the middle of each gap of both halves, and
+    /// addresses in neither half.
     fn gaps(&mut self, who: Who, tables: &Tables, leaves: &[TableLeaf], place: &str) {
-        // Where a half has no tables, a page of it stands for all.
+        // For a half without tables, one page is checked.
         let end = 1u64 << tables.input_bits().max(PAGE_LG2);
         let mut asked = between(leaves, 0, end - 8);
         asked.extend(BEYOND.map(|more| end | more));
@@ -292,7 +298,7 @@ impl Look<'_> {
         }
     }
 
-    /// A stream that has no tables, or none that the second reading can read.
+    /// Checks a stream without tables, or with tables that the second walk cannot read.
     fn without_tables(&mut self, stream: &Stream, who: Who, reading: Reading) {
         let iova = 0x1000;
         let readings = match reading {
@@ -312,7 +318,7 @@ impl Look<'_> {
         }
     }
 
-    /// A StreamID that the stream table has no room for. IHI 0070 G.b 7.3.3.
+    /// Checks a StreamID beyond the stream table. IHI 0070 G.b 7.3.3.
     fn unknown_stream(&mut self, registers: &Registers) {
         let Some(stream) = registers.first_beyond() else { return };
         let expected = Answer::misconfigured(EventKind::BadStreamId, Who::of(stream));
@@ -324,7 +330,7 @@ impl Look<'_> {
     }
 }
 
-/// What a read at `iova` must come to without tables; `Err` says why that is not known.
+/// The required answer to a read at `iova` without tables; `Err` explains why it is not known.
 fn answer_of(reading: Reading, who: Who, iova: u64) -> Result<Answer, &'static str> {
     Ok(match reading {
         Reading::NoStream => Answer::misconfigured(EventKind::BadStreamId, who),
@@ -342,7 +348,7 @@ fn answer_of(reading: Reading, who: Who, iova: u64) -> Result<Answer, &'static s
     })
 }
 
-/// Both ends and the middle of what lies between leaves, from `first` to the word at `last`.
+/// Both ends and the middle of each gap between leaves, from `first` to the word at `last`.
 fn between(leaves: &[TableLeaf], first: u64, last: u64) -> Vec<u64> {
     let mut gaps = Vec::new();
     let mut from = Some(first);

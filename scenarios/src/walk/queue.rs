@@ -1,7 +1,7 @@
-//! The command queue of a dump, put to its SMMU.
+//! The command queue of a dump, executed by its SMMU.
 //!
-//! The dump holds the queue's last commands; the SMMU begins at the first of them with nothing
-//! cached, and must consume every one.
+//! The dump contains the queue's last commands; the SMMU begins at the first of them with nothing
+//! cached, and must consume them all.
 
 use passim_model::Width;
 
@@ -37,7 +37,7 @@ passim_model::layout! {
     }
 }
 
-/// Lets the SMMU consume the commands a dump holds.
+/// Lets the SMMU consume the commands of a dump.
 pub(super) fn execute(stand: &mut Stand, report: &mut DumpReport) {
     let entries = std::mem::take(&mut stand.dump.cmdq.entries);
     run(stand, &entries, report);
@@ -84,5 +84,5 @@ fn run(stand: &mut Stand, entries: &[crate::recording::dump::QueueEntry], report
     report.differs(what, "it is consumed", reason);
 }
 
-/// Registers of the queue's two ends.
+/// Registers of the queue's two pointers.
 pub(super) const ENDS: [u64; 2] = [CMDQ_CONS, CMDQ_PROD];

@@ -1,5 +1,5 @@
-//! Records of the Event queue, transcribed for the second reading alone: what it expects of one,
-//! and of which bits the architecture says nothing. IHI 0070 G.b 7.3.
+//! Records of the Event queue, transcribed only for the second walk: the expected record, and the
+//! bits that the architecture does not determine. IHI 0070 G.b 7.3.
 
 use passim_oracle::Stage;
 use passim_oracle::walk::Privilege;
@@ -11,9 +11,9 @@ use super::stand::Who;
 passim_model::layout! {
     /// Doubleword 0.
     pub(super) struct Record0 {
-        /// Which event.
+        /// The event number.
         ID = bits(7, 0);
-        /// There is a SubstreamID.
+        /// The SubstreamID is valid.
         SSV = bit(11);
         /// The SubstreamID.
         SUBSTREAM = bits(31, 12);
@@ -22,11 +22,11 @@ passim_model::layout! {
     }
 }
 passim_model::layout! {
-    /// Doubleword 1 of what translation brings about, 7.3.12 to 7.3.16.
+    /// Doubleword 1 of translation-related events, 7.3.12 to 7.3.16.
     pub(super) struct Record1 {
-        /// Names what waits.
+        /// Identifies the stalled transaction.
         STAG = bits(15, 0);
-        /// It waits.
+        /// The transaction is stalled.
         STALL = bit(31);
         /// Privileged.
         PNU = bit(33);
@@ -34,32 +34,32 @@ passim_model::layout! {
         IND = bit(34);
         /// Read.
         RNW = bit(35);
-        /// The IPA is not secure; of streams that are not, nothing.
+        /// The IPA is Non-secure; 0 for Non-secure streams.
         NSIPA = bit(38);
         /// Stage 2.
         S2 = bit(39);
-        /// What the address was for.
+        /// The purpose of the address.
         CLASS = bits(41, 40);
-        /// The table was read.
+        /// The table was read, not written.
         TTRNW = bit(44);
     }
 }
 passim_model::layout! {
     /// Doubleword 3 of a fault of stage 2, 7.3.13.
     pub(super) struct Record3 {
-        /// Page of the address put into stage 2.
+        /// Page of the stage 2 input address.
         IPA = bits(55, 12);
     }
 }
 passim_model::layout! {
     /// Doubleword 3 of F_WALK_EABT, 7.3.12.
     pub(super) struct Record3Fetch {
-        /// Where memory did not answer.
+        /// The address of the external abort.
         FETCH = bits(55, 3);
     }
 }
 
-/// A record, and the bits of it that are determined.
+/// A record, and its determined bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Record {
     pub(super) words: [u64; 4],
@@ -72,12 +72,12 @@ impl Record {
         Self { words, known: [u64::MAX; 4] }
     }
 
-    /// One that names who asked and nothing else, 7.3.3 to 7.3.11.
+    /// A record with only the identifiers of the access, 7.3.3 to 7.3.11.
     pub(super) fn of(kind: EventKind, who: Who) -> Self {
         Self::written([first(kind, who), 0, 0, 0])
     }
 
-    /// One of a translation that was refused; `asked` is what the STE makes of the access.
+    /// The record of a refused translation; `asked` is the access after the STE's overrides.
     pub(super) fn refused(
         kind: EventKind,
         refused: &Refused,
@@ -97,14 +97,14 @@ impl Record {
             | is_set(Record1::RNW, asked.wanted != Wanted::Write)
             | is_set(Record1::S2, of_stage2)
             | Record1::CLASS.of(class);
-        // What waits is a matter of CD.S and STE.S2S, and how it is called one of the SMMU.
+        // Whether it stalls depends on CD.S and STE.S2S, and the SMMU chooses the STAG.
         let mut open = Record1::STALL.mask() | Record1::STAG.mask();
         let (third, known) = if kind == EventKind::WalkEabt {
             // 7.3.12: Reason is implementation defined.
             open |= Record1::TTRNW.mask();
             (Record3Fetch::FETCH.in_place(refused.fetched.unwrap_or(0)), u64::MAX)
         } else {
-            // 7.3.16: a table that stage 2 lets nobody read, or nobody write.
+            // 7.3.16: a table that stage 2 does not permit to read, or to write.
             let permission = kind == EventKind::Permission && of_stage2;
             match refused.purpose {
                 Purpose::Table if permission => second |= Record1::TTRNW.mask(),
@@ -121,7 +121,7 @@ impl Record {
         }
     }
 
-    /// Whether a record is as this one says.
+    /// Whether a record agrees in every determined bit.
     pub(super) fn agrees(&self, found: &Self) -> bool {
         let pairs = self.words.iter().zip(&found.words);
         pairs.zip(&self.known).all(|((expected, found), known)| (expected ^ found) & known == 0)
@@ -136,7 +136,7 @@ impl Record {
 
 fn first(kind: EventKind, who: Who) -> u64 {
     let substream = who.substream.map_or(0, |substream| u64::from(substream.get()));
-    // 7.3.9: of C_BAD_SUBSTREAMID it is always valid, and no bit says so.
+    // 7.3.9: C_BAD_SUBSTREAMID has no SSV bit; its SubstreamID is always valid.
     let says_so = who.substream.is_some() && kind != EventKind::BadSubstreamId;
     Record0::ID.of(u64::from(kind.number()))
         | Record0::SSV.of(u64::from(says_so))

@@ -1,4 +1,4 @@
-//! What came of looking at a dump: counts, and every difference.
+//! Results of checking a dump: counts, and every difference.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::replay::Verdict;
 
-/// What came of one dump.
+/// The result of one dump.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct DumpReport {
     /// The file, as the caller named it.
@@ -16,37 +16,37 @@ pub struct DumpReport {
     pub name: String,
     /// Streams of the dump.
     pub streams: u64,
-    /// Leaves asked for.
+    /// Leaves translated.
     pub leaves: u64,
-    /// Lines of recordings that expect something of this dump.
+    /// Lines of recordings that expect a translation of this dump.
     pub expectations: u64,
-    /// Addresses asked for that the dump leaves unmapped.
+    /// Addresses checked that the dump leaves unmapped.
     pub unmapped: u64,
-    /// Questions put to the SMMU.
+    /// Accesses made to the SMMU.
     pub asked: u64,
     /// Commands of the dump's queue that the SMMU consumed.
     pub commands: u64,
-    /// What could not be compared, by reason.
+    /// Number of items that could not be compared, by reason.
     pub not_compared: BTreeMap<String, u64>,
     /// Every difference.
     pub differences: Vec<Difference>,
 }
 
-/// A question to which the SMMU answers otherwise than it should.
+/// An answer of the SMMU that differs from the required one.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Difference {
-    /// What was asked.
+    /// The access or item.
     pub asked: String,
-    /// What must be answered, or what the dump says.
+    /// The required answer, or the dump's statement.
     pub expected: String,
-    /// What was answered, or what its tables say.
+    /// The SMMU's answer, or the contents of the tables.
     pub found: String,
-    /// The line of a recording that expects it: file and line.
+    /// The file and line of a recording that expects it.
     pub line: Option<(String, u64)>,
 }
 
 impl DumpReport {
-    /// A report of a dump of which nothing was looked at yet.
+    /// An empty report of a dump.
     pub(super) fn new(file: String, name: String) -> Self {
         Self {
             file,
@@ -62,12 +62,12 @@ impl DumpReport {
         }
     }
 
-    /// Whether everything that was compared is as it must be.
+    /// Whether every comparison agreed.
     pub fn verdict(&self) -> Verdict {
         if self.differences.is_empty() { Verdict::Agreed } else { Verdict::Differed }
     }
 
-    /// How often something could not be compared.
+    /// Number of items that could not be compared.
     pub fn times_not_compared(&self) -> u64 {
         self.not_compared.values().sum()
     }

@@ -1,4 +1,4 @@
-//! A translation on the machine of a scenario, as it stands after a line.
+//! A translation on the machine of a scenario, in its state after a line.
 
 use passim_model::{Access, Iova, SubstreamId};
 use passim_smmu::v3::Transaction;
@@ -12,7 +12,7 @@ use crate::script::Script;
 use crate::system::Explained;
 
 /// Explains one access of a device of a scenario, after `line` (or the operation above it, if
-/// what happened is there), or after the last line. Nothing changes by it.
+/// `line` is part of an outcome), or after the last line. No state changes.
 ///
 /// # Errors
 /// A scenario that cannot be run to the line, no machine there, no such device, or one whose DMA
@@ -28,7 +28,7 @@ pub fn explain_in_scenario(
     at_line(script, line, chosen, |runner| runner.explain_access(device, substream, iova, access))
 }
 
-/// The same of a transaction at the first SMMU of the machine, which may be a bare one.
+/// The same for a transaction at the first SMMU of the machine, which may be a bare one.
 ///
 /// # Errors
 /// As [`explain_in_scenario`]; no SMMU.

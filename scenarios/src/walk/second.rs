@@ -1,15 +1,15 @@
-//! What structures and tables in memory say, read a second time.
+//! The second walk: structures and tables in memory, read independently of the SMMU.
 //!
-//! It goes the way the SMMU goes, from STRTAB_BASE over STE and CD to the first table, with a
-//! transcription of its own of the fields it needs, and leaves the tables to the oracle's walks. It
-//! has no caches: what is ILLEGAL it says, and what it cannot read. Not for translating.
+//! It follows the SMMU's path, from STRTAB_BASE over STE and CD to the first table, with its own
+//! transcription of the fields that it needs, and leaves the tables to the oracle's walks. It has
+//! no caches, and reports what is ILLEGAL and what it cannot read. It does not replace translation.
 //!
 //! | room | question it answers |
 //! | --- | --- |
 //! | `fields` | where are the fields? |
 //! | `legal` | which STEs and CDs are ILLEGAL? |
-//! | `context` | which CD is meant, and what does it say? |
-//! | `stages` | what do the fields of a stage say of its tables? |
+//! | `context` | which CD does a transaction use, and where is it? |
+//! | `stages` | how do the fields of a stage describe its tables? |
 //! | `tables` | where do tables lead? |
 
 mod context;
@@ -32,7 +32,7 @@ use tables::Second;
 
 pub(crate) use tables::{Asked, Kind, Overrides, Purpose, Reached, Refused, Tables, Wanted};
 
-/// Registers that say where and how to read.
+/// Registers with the location and the format of structures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Registers {
     pub(crate) idr0: u64,
@@ -47,19 +47,19 @@ pub(crate) struct Registers {
 }
 
 impl Registers {
-    /// The first StreamID the stream table has no room for.
+    /// The first StreamID beyond the stream table.
     pub(crate) fn first_beyond(&self) -> Option<StreamId> {
         let size = self.stream_bits();
         (size < 32).then(|| StreamId::new(1 << size))
     }
 
-    /// Bits of the StreamIDs the stream table has room for. IHI 0070 G.b 6.3.25.
+    /// StreamID bits that the stream table covers. IHI 0070 G.b 6.3.25.
     fn stream_bits(&self) -> u64 {
         BaseCfg::LOG2SIZE.get(self.strtab_base_cfg).min(Idr1::SIDSIZE.get(self.idr1))
     }
 
-    /// log2 of the STEs one level 1 descriptor may have; `None` where there is one level. IHI 0070
-    /// G.b 6.3.25: a SPLIT that is none of these acts as 6, and an FMT that is reserved as 0.
+    /// log2 of the STEs below one level 1 descriptor; `None` for a linear table. IHI 0070 G.b
+    /// 6.3.25: any other SPLIT acts as 6, and a reserved FMT as 0.
     fn stream_split(&self) -> Option<u64> {
         let config = self.strtab_base_cfg;
         let is_two = BaseCfg::FMT.get(config) == 1 && Idr0::ST_LEVEL.get(self.idr0) == 1;
@@ -69,7 +69,7 @@ impl Registers {
         })
     }
 
-    /// SMMUv3.0, which leaves open what later versions forbid.
+    /// Whether it is an SMMUv3.0, which leaves open what later versions forbid.
     fn is_first_version(&self) -> bool {
         Aidr::REVISION.get(self.aidr) == 0
     }
@@ -80,7 +80,7 @@ impl Registers {
     }
 }
 
-/// What the structures of a stream amount to.
+/// The configuration in the structures of a stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Reading {
     /// The stream table has no STE for the stream.
@@ -89,7 +89,7 @@ pub(crate) enum Reading {
     Nothing,
     /// STE.Config 0b0xx.
     Aborts,
-    /// STE.Config 0b100, or STE.S1DSS lets stage 1 be passed by and there is no other.
+    /// STE.Config 0b100, or STE.S1DSS bypasses stage 1 and there is no stage 2.
     Bypasses,
     /// The CD is not valid, or ILLEGAL.
     NoContext,
@@ -97,18 +97,17 @@ pub(crate) enum Reading {
     NoPath(Refused, Overrides),
     /// There is no CD for this SubstreamID.
     NoSubstream,
-    /// STE.S1DSS stops it.
+    /// STE.S1DSS terminates it.
     Disabled,
-    /// Tables.
+    /// Tables translate it.
     Tables(Box<Tables>),
-    /// Either, where the architecture leaves it open.
+    /// Either of two, where the architecture leaves the choice.
     Either(Box<[Reading; 2]>),
-    /// Something this reading knows too little of.
+    /// A configuration that this walk cannot read.
     Unread(&'static str),
 }
 
-/// What the structures of `stream` amount to for a transaction with this SubstreamID, or without
-/// one.
+/// The configuration of `stream` for a transaction with this SubstreamID, or without one.
 pub(crate) fn read_stream(
     registers: &Registers,
     stream: StreamId,
@@ -121,8 +120,7 @@ pub(crate) fn read_stream(
     }
 }
 
-/// The SubstreamIDs of `stream` whose CDs are known, and one for each leaf of a CD table that there
-/// is not.
+/// The SubstreamIDs of `stream` whose CDs are known, and one for each missing leaf of a CD table.
 pub(crate) fn substreams(
     registers: &Registers,
     stream: StreamId,
@@ -175,8 +173,8 @@ fn ste_of(
     }
 }
 
-/// Whether the structure of the virtual machine, if the STE at `at` leads to one, is one. IHI 0070
-/// G.b 5.2, VMSPtr: with both stages, and labels from CDs, of which there is more than one.
+/// Checks the structure of the virtual machine, if the STE at `at` points to one. IHI 0070 G.b 5.2,
+/// VMSPtr: with both stages, PARTIDs from CDs, and more than one partition.
 fn machine_structure(
     registers: &Registers,
     [ste0, ste1, ..]: [u64; 4],
@@ -195,7 +193,7 @@ fn machine_structure(
     if structure >> stages::output_size(registers) != 0 {
         return Err(Reading::Nothing);
     }
-    // What it says is labels; but without it there is no translation.
+    // It contains only MPAM labels; but without it there is no translation.
     let known = read(structure).map(|_| ());
     known.ok_or(Reading::Unread("the structure of its virtual machine is not known"))
 }
@@ -212,7 +210,7 @@ impl Ste {
         let [_, ste1, ste2, ste3] = self.words;
         let stage2 = stage2(registers, ste2, ste3)?;
         Ok(Some(Second {
-            // IHI 0070 G.b 5.2, S2PTW: it is stage 1 whose tables are protected.
+            // IHI 0070 G.b 5.2, S2PTW: the tables of stage 1 are protected.
             protects: self.has(STAGE_1) && Ste2::S2PTW.is_set(ste2),
             forces: Idr3::FWB.is_set(registers.idr3) && Ste1::S2FWB.is_set(ste1),
             ..stage2
@@ -256,7 +254,7 @@ impl Ste {
         }
     }
 
-    /// What an STE amounts to whose pointers are followed.
+    /// The configuration of an STE whose pointers are followed.
     fn followed(
         &self,
         registers: &Registers,
@@ -307,7 +305,7 @@ impl Ste {
         Overrides { privilege, fetches }
     }
 
-    /// IHI 0070 G.b 5.2, STRW: it counts for stage 1 alone, and only where there is EL2.
+    /// IHI 0070 G.b 5.2, STRW: it applies to stage 1 alone, and only with EL2.
     fn world(&self, registers: &Registers) -> Result<World, Reading> {
         if self.has(STAGE_2) || !Idr0::HYP.is_set(registers.idr0) {
             return Ok(World::Two);
@@ -321,7 +319,7 @@ impl Ste {
     }
 }
 
-/// How many privileges, and halves of an address space, the regime of a stream knows.
+/// Number of privilege levels, and of halves of the address space, in the regime of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum World {
     /// EL1, and EL2 with E2H.
@@ -330,8 +328,8 @@ enum World {
     One,
 }
 
-/// Where the STE of a stream lies. The SMMU aligns both tables to their size, as the fields say it,
-/// whatever the low bits hold. IHI 0070 G.b 5.1, 6.3.24.
+/// The address of a stream's STE. The SMMU aligns both tables to their size, as the fields give it,
+/// whatever the low bits contain. IHI 0070 G.b 5.1, 6.3.24.
 fn ste_address(
     registers: &Registers,
     stream: StreamId,
@@ -355,7 +353,7 @@ fn ste_address(
     let l1std = read(at).ok_or(Reading::Unread("its level 1 descriptor is not known"))?;
     let index = stream & ((1 << split) - 1);
     let span = L1Std::SPAN.get(l1std);
-    // IHI 0070 G.b 5.1: 12 and more act as 0; none may reach beyond the split.
+    // IHI 0070 G.b 5.1: 12 and more act as 0; none may exceed the split.
     if span == 0 || span > 11 || span > split + 1 || index >> (span - 1) != 0 {
         return Err(Reading::NoStream);
     }
@@ -363,7 +361,7 @@ fn ste_address(
     within(leaf.checked_add(index << STE_LG2))
 }
 
-/// An address without its bits below 2^`lg2`.
+/// An address with the bits below 2^`lg2` cleared.
 fn aligned(at: u64, lg2: u32) -> u64 {
     at & u64::MAX.checked_shl(lg2).unwrap_or(0)
 }

@@ -1,8 +1,8 @@
-//! One translation told step by step: for people, and as data for programs.
+//! Explains one translation step by step: for people, and as data for programs.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `smmuv2` | how is one of an SMMUv2 told? |
+//! | `smmuv2` | how is a translation of an SMMUv2 explained? |
 
 mod smmuv2;
 
@@ -21,50 +21,50 @@ use serde::Serialize;
 
 use crate::system::Explained;
 
-/// A translation, told.
+/// An explained translation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Told {
-    /// What was asked.
+    /// The access.
     pub asked: String,
-    /// What was read and found, in order.
+    /// The structures and cache entries read, in order.
     pub steps: Vec<ToldStep>,
-    /// How it ends.
+    /// The result.
     pub verdict: String,
-    /// The section that decides, and its document.
+    /// The section of the specification that decides, and its document.
     pub section: String,
-    /// Where it leads, if it goes on.
+    /// The output address, if it is translated.
     pub address: Option<String>,
-    /// The event, if it does not.
+    /// The event, if it is not.
     pub event: Option<&'static str>,
 }
 
-/// One step.
+/// One step of an explanation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ToldStep {
-    /// What was read or found.
+    /// The structure or cache entry.
     pub what: String,
-    /// Where it lies.
+    /// Its address.
     pub at: Option<String>,
     /// The words read.
     pub words: Vec<String>,
-    /// Their fields; those left out are 0.
+    /// Their fields; fields that are left out are 0.
     pub fields: Vec<Field>,
-    /// Where it is written how they are read.
+    /// The section that defines it.
     pub section: String,
 }
 
-/// A field of what was read.
+/// A field of a structure.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Field {
-    /// As the specification prints it.
+    /// Its name in the specification.
     pub name: &'static str,
     /// Shifted down to bit 0; an address in place.
     pub value: u64,
-    /// What the value says, where a word says more than the number.
+    /// The value's meaning, where words add to the number.
     pub meaning: Option<String>,
 }
 
-/// Tells an explanation of an access.
+/// Explains an access.
 pub fn tell(asked: &Transaction, explanation: &Explained) -> Told {
     match explanation {
         Explained::V3(explanation) => of_v3(asked, explanation),
@@ -92,7 +92,7 @@ fn of_v3(asked: &Transaction, explanation: &Explanation) -> Told {
 }
 
 impl ToldStep {
-    /// Tells one step.
+    /// Explains one step.
     pub(super) fn of(step: &Step) -> Self {
         let (what, at, words) = parts(step);
         let (fields, section) = (fields(step.fields()), step.section().to_owned());
@@ -106,7 +106,7 @@ fn fields(named: Vec<Named>) -> Vec<Field> {
     named.into_iter().map(field).collect()
 }
 
-/// What a step is, where it lies, and its words.
+/// A step's name, its address, and its words.
 fn parts(step: &Step) -> (String, Option<u64>, Vec<u64>) {
     match *step {
         Step::LevelOneStream { at, word } => {
@@ -236,7 +236,7 @@ fn translated(iova: u64, found: &Translated) -> String {
     format!("{iova:#x} -> {pa}, {perms}, {path}, memory type {memory:#04x} {shareability:?}")
 }
 
-/// The MPAM label, where there is one.
+/// The MPAM label, if any.
 fn label_text(label: Option<Label>) -> String {
     let Some(Label { partid, pmg }) = label else { return String::new() };
     let number = |number: Option<u16>| number.map_or("UNKNOWN".to_owned(), |n| format!("{n:#x}"));
@@ -273,7 +273,7 @@ impl fmt::Display for ToldStep {
         if let Some(at) = &self.at {
             write!(f, " at {at}")?;
         }
-        // A structure is told by its fields, a descriptor by its word as well.
+        // A structure is printed as its fields, a descriptor also as its word.
         if let [word] = self.words.as_slice() {
             write!(f, ": {word}")?;
         }

@@ -1,4 +1,4 @@
-//! Dumps made here, of every stage and granule, and dumps that say something wrong.
+//! Dumps made here, of every stage and granule, and dumps with errors.
 
 mod expected;
 mod formats;
@@ -18,7 +18,7 @@ use super::{DumpReport, Expectations, Stand, look, tell};
 use crate::input_error::{InputError, SourceText};
 use crate::system::Explained;
 
-/// Where things lie in a dump made here; 64K apart, so that any table fits.
+/// Addresses in a dump made here; 64K apart, so that any table fits.
 mod at {
     pub(super) const STREAM_TABLE: u64 = 0x1_0000;
     pub(super) const STREAM: u64 = 8;
@@ -27,7 +27,7 @@ mod at {
     pub(super) const TABLES: u64 = 0x10_0000;
 }
 
-/// A table page: address, level, entries, index and descriptor of those that are not 0.
+/// A table page: address, level, entries, index and value of the non-zero descriptors.
 type Table<'a> = (u64, u8, u32, &'a [(u32, u64)]);
 
 fn hex(word: u64) -> Value {
@@ -99,7 +99,7 @@ fn stage2(config: u64, t0sz: u64, sl0: u64, tg: u64, ttb: u64) -> [u64; 4] {
     [1 | config << 1, 0, ste2, ttb]
 }
 
-/// What stage 1 forbids is not asked of stage 2.
+/// An access that stage 1 forbids does not reach stage 2.
 #[test]
 fn the_stage_that_decides_comes_first() {
     let mut forbidden = nested();
@@ -123,7 +123,7 @@ fn of_16k() -> Value {
     dump(STE_STAGE1, Some(cd(16, 2)), &tables, &leaves)
 }
 
-/// Stage 2 with 64K: a page that may only be written, and a block.
+/// Stage 2 with 64K: a write-only page, and a block.
 fn of_64k() -> Value {
     let at = |n: u64| at::TABLES + n * 0x1_0000;
     let (page, block) = (0x8123_0000 | 0x7bf, 0x4000_0000 | 0x7fd);
@@ -139,8 +139,8 @@ fn of_64k() -> Value {
     dump(stage2(6, 20, 2, 1, at::TABLES), None, &tables, &leaves)
 }
 
-/// Stage 1 of three levels over a stage 2 of two tables in a row that maps the first gigabyte onto
-/// itself, for reading alone from 512M on.
+/// Stage 1 of three levels over a stage 2 of two concatenated tables that identity-maps the first
+/// gigabyte, read-only from 512M on.
 fn nested() -> Value {
     let at = |n: u64| at::TABLES + n * 0x1_0000;
     let (rw, ro) = (0x7fd, 0x77d);
@@ -214,7 +214,8 @@ fn what_cannot_be_read_a_second_time_is_said() {
     assert_eq!(looked(&off).not_compared.len(), 1);
 }
 
-/// S2PTW, and start levels that are reserved or do not suit the input size: read, and judged alike.
+/// S2PTW, and start levels that are reserved or do not suit the input size: both walks judge them
+/// alike.
 #[test]
 fn what_protects_tables_and_where_they_start_is_read_a_second_time() {
     let [_, _, ste2, _] = stage2(7, 24, 1, 0, 0);
@@ -256,7 +257,7 @@ fn a_dump_that_contradicts_itself_is_refused_with_its_place() {
     assert!(message.contains("slot 16"), "{message}");
 }
 
-/// Words as they could stand anywhere: few bits, small numbers, addresses of the dump, anything.
+/// Words that may be anywhere: few bits, small numbers, addresses of the dump, anything.
 fn word() -> impl Strategy<Value = u64> {
     prop_oneof![
         any::<u64>(),

@@ -1,16 +1,15 @@
-//! An emulator's log of its SMMU, lookup by lookup: does the SMMU of the model answer the same?
+//! Replays an emulator's log of its SMMU, lookup by lookup: does the model's SMMU answer the same?
 //!
-//! The log holds the descriptors that were read and where STE and CD lay; what stood in these, and
-//! every record as it was written, is in the dumps of the same machine. Where the emulator is known
-//! to answer otherwise than the architecture demands, the difference is counted under its name.
-//! Commands are not followed one by one: whenever the emulator forgot something, the SMMU forgets
-//! everything.
+//! The log contains the descriptors that were read and the addresses of STE and CD; their contents,
+//! and every record, are in the dumps of the same machine. Known deviations of the emulator from
+//! the architecture are counted by name. Commands are not replayed one by one: whenever the
+//! emulator invalidates something, the SMMU invalidates everything.
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `log` | what was looked up? |
-//! | `structures` | by which STE and CD? |
-//! | `answer` | is it answered alike? |
+//! | `log` | which lookups does a log contain? |
+//! | `structures` | which STE and CD did a lookup use? |
+//! | `answer` | does the model answer alike? |
 
 mod answer;
 mod log;
@@ -33,22 +32,22 @@ use answer::Records;
 use log::{Configuration, Item, Lookup};
 use structures::structures;
 
-/// What came of following a log.
+/// The result of replaying a log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct TraceReport {
     /// The log, as the caller named it.
     pub file: String,
-    /// Lookups that led somewhere.
+    /// Lookups that were translated.
     pub translations: u64,
-    /// Lookups that left a record.
+    /// Lookups that wrote a record.
     pub faults: u64,
     /// Lookups that did neither.
     pub silent: u64,
-    /// Records that were compared whole, as a dump holds them.
+    /// Records that were compared in full with a dump's.
     pub records: u64,
-    /// STEs and CDs that no dump holds, made from what the log says of them.
+    /// STEs and CDs that are in no dump, built from the log's fields.
     pub made: u64,
-    /// Answers in which the emulator is known to deviate from the architecture, by name.
+    /// Answers with a known deviation of the emulator from the architecture, by name.
     pub deviations: BTreeMap<&'static str, u64>,
     /// Lookups that could not be compared, by reason.
     pub not_compared: BTreeMap<&'static str, u64>,
@@ -71,13 +70,13 @@ impl TraceReport {
         }
     }
 
-    /// Whether every answer is the same, or one in which the emulator is known to deviate.
+    /// Whether every answer is the same, or a known deviation of the emulator.
     pub fn verdict(&self) -> Verdict {
         if self.differences.is_empty() { Verdict::Agreed } else { Verdict::Differed }
     }
 }
 
-/// Follows a log, with the dumps of its machine.
+/// Replays a log, with the dumps of its machine.
 ///
 /// # Errors
 /// A log or dump that cannot be used.
@@ -109,7 +108,7 @@ pub fn follow(log: &Path, dumps: &[PathBuf]) -> Result<TraceReport, InputError> 
     Ok(following.report)
 }
 
-/// Memory that answers wherever the log or a dump puts a word.
+/// Memory that exists wherever the log or a dump has a word.
 fn memory(items: &[Item], dumps: &[SmmuDump], stand: &Stand) -> Result<Memory, String> {
     let mut words = Words::default();
     for held in stand.held.iter() {
@@ -138,15 +137,15 @@ fn memory(items: &[Item], dumps: &[SmmuDump], stand: &Stand) -> Result<Memory, S
     words.memory()
 }
 
-/// A log under way.
+/// A log during replay.
 struct Following {
     stand: Stand,
     dumps: Vec<SmmuDump>,
     records: Records,
-    /// Configurations read by the emulator that memory does not hold yet, by stream.
+    /// Configurations read by the emulator that are not in memory yet, by stream.
     waiting: BTreeMap<u32, Configuration>,
     report: TraceReport,
-    /// The record before, for what follows from it.
+    /// The previous record, whose access the next may continue.
     before: Option<answer::Recorded>,
 }
 
@@ -169,7 +168,7 @@ impl Following {
             self.stand.smmu.clear_caches();
         }
         if self.waiting.contains_key(&lookup.stream) {
-            // The records are counted all the same.
+            // Its records are counted nevertheless.
             self.records.pass(&lookup.end);
             let reason = "neither a dump nor the log says what stands in the STE";
             *self.report.not_compared.entry(reason).or_default() += 1;
@@ -178,11 +177,11 @@ impl Following {
         }
     }
 
-    /// A word that the emulator read; where it changed, nothing cached may stay.
+    /// Stores a word that the emulator read; a change invalidates all caches.
     fn put(&mut self, at: u64, word: u64) {
         let at = PhysAddr::new(at);
         if self.stand.memory.load_u64(at) != Ok(word) {
-            // Memory was made for every word of the log.
+            // Memory covers every word of the log.
             let _ = self.stand.memory.store_u64(at, word);
             self.stand.smmu.clear_caches();
         }

@@ -1,4 +1,4 @@
-//! What a dump says of memory: words, and bytes that are 0.
+//! The memory of a dump: its words, and ranges that are 0.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ const COMMAND_BYTES: u64 = 16;
 const BANK_LG2: u32 = 16;
 /// Bits of a physical address.
 const MEMORY_BITS: u32 = 52;
-/// Most table entries a page has: 64K of descriptors of 8 bytes, sixteen of them in a row.
+/// Most entries of a table page: 64K of descriptors of 8 bytes, sixteen tables concatenated.
 const MAX_ENTRIES: u32 = 16 << 13;
 
 /// An error at a key of the dump's JSON.
@@ -41,16 +41,16 @@ pub(super) fn at_key(source: &SourceText, key: &str, message: impl Into<String>)
         .with_hint("a dump holds registers, streams with their tables, and queues of one SMMU")
 }
 
-/// What a dump says of memory.
+/// The memory of a dump.
 #[derive(Default)]
 pub(super) struct Words {
     words: BTreeMap<u64, u64>,
-    /// Bytes the dump holds, those of table pages that are 0 included.
+    /// Bytes that the dump contains, including zero entries of table pages.
     pub(super) held: RangeSet<u64>,
 }
 
 impl Words {
-    /// Those of a dump.
+    /// The words of a dump.
     ///
     /// # Errors
     /// A dump that contradicts itself, with the place.
@@ -118,7 +118,7 @@ impl Words {
         Ok(())
     }
 
-    /// A word; what is said twice must be said alike.
+    /// Adds a word; a repeated word must have the same value.
     fn word(&mut self, at: u64, word: u64) -> Result<(), String> {
         if !at.is_multiple_of(8) {
             return Err(format!("no word of memory lies at {at:#x}"));
@@ -132,7 +132,7 @@ impl Words {
         }
     }
 
-    /// Bytes that read as zero where no word is given.
+    /// Adds bytes that read as zero except for given words.
     pub(super) fn page(&mut self, at: u64, bytes: u64) -> Result<(), String> {
         let end = at.saturating_add(bytes.max(1));
         if end > 1 << MEMORY_BITS {
@@ -142,7 +142,7 @@ impl Words {
         Ok(())
     }
 
-    /// Memory that answers where bytes are held, and around them.
+    /// Memory that covers the bytes held, and a margin around them.
     pub(super) fn memory(&self) -> Result<Memory, String> {
         let mut banks: RangeSet<u64> = RangeSet::new();
         for held in self.held.iter() {

@@ -13,7 +13,7 @@ use crate::recording::find::DUMPS;
 use crate::replay::Verdict;
 use crate::walk::{TraceReport, follow};
 
-/// What came of it, for programs.
+/// The result in JSON.
 #[derive(Serialize)]
 struct Document {
     verdict: Verdict,

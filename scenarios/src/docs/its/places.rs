@@ -1,4 +1,4 @@
-//! Where in Linux's driver a command is sent, and whether it is needed there.
+//! Where Linux's driver sends a command, and whether it is needed there.
 
 use super::super::table;
 use super::{Loss, Step};
@@ -7,13 +7,13 @@ use crate::system::LostCommand;
 /// A place in the driver that sends a command, or the SYNC after it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
-    /// The function, by 6.12's names.
+    /// The function, by its name in 6.12.
     pub function: &'static str,
-    /// What it sends.
+    /// The command.
     pub command: &'static str,
 }
 
-/// In the order in which a life passes them.
+/// The places, in the order in which a device's life passes them.
 const PLACES: [Place; 16] = [
     Place { function: "its_cpu_init_collection", command: "MAPC" },
     Place { function: "its_cpu_init_collection", command: "SYNC after MAPC" },
@@ -33,7 +33,7 @@ const PLACES: [Place; 16] = [
     Place { function: "its_irq_domain_free", command: "MAPD without V" },
 ];
 
-/// Where Linux's driver sends the command at `n`; `None` if it sends none like that.
+/// Where Linux's driver sends the command at `n`; `None` if it sends no such command.
 pub(super) fn place(steps: &[Step], n: usize) -> Option<Place> {
     let Step::Told { its, words } = *steps.get(n)? else { return None };
     let before = steps[..n].iter().rev().find_map(|step| match *step {
@@ -68,8 +68,8 @@ pub(super) fn place(steps: &[Step], n: usize) -> Option<Place> {
     PLACES.get(number).copied()
 }
 
-/// A row for each place, from what was lost in lives of Linux's driver: of one driver each, with a
-/// heading.
+/// A row for each place. `drivers` holds, for each driver, a heading and the losses of its
+/// scenarios.
 pub(super) fn by_place(drivers: &[(&str, Vec<&Loss>)]) -> String {
     let rows = PLACES.iter().map(|place| {
         let mut row = vec![format!("`{}`", place.function), place.command.to_owned()];
@@ -84,7 +84,7 @@ pub(super) fn by_place(drivers: &[(&str, Vec<&Loss>)]) -> String {
     table(&head, rows)
 }
 
-/// Whether what was lost at one place is needed, and why; of several reasons each once.
+/// Whether the commands lost at one place are needed, and why; each reason once.
 fn verdict(losses: &[&&Loss]) -> String {
     let needed = losses.iter().filter(|loss| loss.why.needed).count();
     let mut reasons: Vec<&str> = Vec::new();

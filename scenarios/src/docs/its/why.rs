@@ -1,27 +1,28 @@
-//! Whether a command of an ITS's driver is needed, from what comes after it: what IHI 0069 H 5.3
-//! says, and nothing of what an ITS makes of it.
+//! Whether a command of an ITS driver is needed, judged by IHI 0069 H 5.3 and by what follows it,
+//! without running the model's ITS.
 
 use crate::system::LostCommand;
 
-/// What happens in a scenario, as far as ITSs are concerned.
+/// An event of a scenario that concerns ITSs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
-    /// An ITS is told a command.
+    /// A command is sent to an ITS.
     Told { its: u16, words: [u64; 4] },
-    /// LPIs are configured: enabled from now on, or disabled.
+    /// LPIs are enabled or disabled.
     Configured { enabled: bool },
-    /// A device writes, this DeviceID and this EventID if they are said, or a CPU takes what is there.
+    /// A device writes, with this DeviceID and EventID if the operation gives them, or a CPU looks
+    /// for pending LPIs.
     Look { device: Option<u64>, event: Option<u64> },
-    /// Time passes: what is on its way arrives.
+    /// Time passes: whatever is on its way arrives.
     Time,
 }
 
 /// Whether a command is needed, and why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Why {
-    /// Without it something is seen that should not be.
+    /// Whether its loss has a visible effect.
     pub needed: bool,
-    /// What that is, or what makes up for it.
+    /// That effect, or what makes up for the loss.
     pub text: &'static str,
 }
 
@@ -33,7 +34,7 @@ const fn spare(text: &'static str) -> Why {
     Why { needed: false, text }
 }
 
-/// A command, taken apart.
+/// A decoded command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Told {
     kind: Option<LostCommand>,
@@ -58,7 +59,7 @@ impl Told {
         self.words[2] & 0xffff
     }
 
-    /// RDbase, in place.
+    /// RDbase, at its position in the word.
     fn target(self) -> u64 {
         self.words[2] & 0x000f_ffff_ffff_0000
     }
@@ -68,7 +69,7 @@ impl Told {
         if self.is(LostCommand::Mapi) { self.event().1 } else { self.words[1] >> 32 }
     }
 
-    /// Of MAPD, which table: its size and its place.
+    /// The table of a MAPD: its size and its address, each at its position.
     fn table(self) -> [u64; 2] {
         [self.words[1] & 0x1f, self.words[2] & 0x000f_ffff_ffff_ff00]
     }
@@ -145,9 +146,9 @@ pub(super) fn why(steps: &[Step], n: usize) -> Option<Why> {
     })
 }
 
-/// An LPI that is masked and given back: neither DISCARD nor MAPTI makes a redistributor read its
-/// configuration again (IHI 0069 H 5.1.1), so that it matters what the next event to raise it
-/// meets.
+/// INV of an LPI that is masked and freed: neither DISCARD nor MAPTI makes a redistributor read its
+/// configuration again (IHI 0069 H 5.1.1), so a stale configuration affects the next event that
+/// uses the LPI.
 fn of_given_back(
     lost: Told,
     before: &[Step],
@@ -178,7 +179,7 @@ fn of_given_back(
     spare("the INV of whose the LPI is next comes before a message does")
 }
 
-/// The MAPD that maps the device of a command anew: at which step.
+/// The next MAPD that maps the device of a command, and its step.
 fn next_mapd(
     lost: Told,
     after: &[Step],
@@ -190,7 +191,7 @@ fn next_mapd(
     all.find_map(|(n, step)| Some((n, told(step).filter(|it| again(*it))?)))
 }
 
-/// Whether a message of the device that a command is about comes before the device is mapped anew.
+/// Whether the device of a command sends a message before it is mapped again.
 fn is_heard_of(lost: Told, after: &[Step], told: impl Fn(&Step) -> Option<Told>) -> bool {
     let device = lost.event().0;
     let until = next_mapd(lost, after, told).map_or(after.len(), |(n, _)| n);
@@ -198,7 +199,7 @@ fn is_heard_of(lost: Told, after: &[Step], told: impl Fn(&Step) -> Option<Told>)
     after[..until].iter().any(heard)
 }
 
-/// Whether MOVI names the collection that its event is in.
+/// Whether MOVI names the collection that its event is already in.
 fn is_there(movi: Told, before: &[Step], told: impl Fn(&Step) -> Option<Told>) -> bool {
     let last = before
         .iter()
@@ -208,7 +209,7 @@ fn is_there(movi: Told, before: &[Step], told: impl Fn(&Step) -> Option<Told>) -
     last.is_some_and(|it| it.collection() == movi.collection())
 }
 
-/// MAPD without V.
+/// Whether a MAPD without V is needed.
 fn of_unmapping(lost: Told, after: &[Step], told: impl Fn(&Step) -> Option<Told> + Copy) -> Why {
     if is_heard_of(lost, after, told) {
         return needed("messages are looked up in a table that is not the device's");
@@ -222,7 +223,7 @@ fn of_unmapping(lost: Told, after: &[Step], told: impl Fn(&Step) -> Option<Told>
     }
 }
 
-/// A SYNC that is needed for what the command before it does, unless that does nothing.
+/// The verdict on a SYNC, unless the command before it has no effect.
 fn unless_idle(
     why: Why,
     before: Option<Told>,
@@ -241,7 +242,7 @@ fn unless_idle(
     }
 }
 
-/// Whether a command about the same event follows.
+/// Whether a command of this kind about the same event follows.
 fn follows(kind: LostCommand, lost: Told, then: &[Told]) -> bool {
     then.iter().any(|it| it.is(kind) && it.event() == lost.event())
 }
@@ -251,7 +252,7 @@ fn names(command: Told, collection: u64) -> bool {
     kind && command.collection() == collection
 }
 
-/// INV and INVALL.
+/// Whether INV or INVALL is needed.
 fn of_invalidation(configured: Option<bool>) -> Why {
     match configured {
         None => spare("no event has been mapped yet"),
@@ -260,8 +261,8 @@ fn of_invalidation(configured: Option<bool>) -> Why {
     }
 }
 
-/// A SYNC is for what was sent to its redistributor, and for what messages see, for which any will
-/// do.
+/// Whether a SYNC is needed: it completes commands for its redistributor, and their effect on
+/// messages, for which any SYNC suffices.
 fn of_sync(
     lost: Told,
     before: Option<Told>,

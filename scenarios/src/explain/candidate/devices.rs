@@ -1,4 +1,5 @@
-//! Near a refused request to an administrator's files: drivers, interrupts, parameters; and ATTACH.
+//! Requests near a refused write to sysfs or procfs (drivers, interrupts, parameters), and near a
+//! refused ATTACH.
 
 use passim_model::{Conflict, Refusal};
 
@@ -9,10 +10,10 @@ use crate::script::{Signed, Text};
 /// Most interrupts that are tried.
 const MOST: usize = 3;
 
-/// The driver that gives a device away.
+/// The driver that makes a device available to VFIO.
 const VFIO_PCI: &str = "vfio-pci";
 
-/// Parameters of the module, each with values it takes.
+/// Parameters of the module, each with valid values.
 const PARAMETERS: &[(&str, &[&str])] = &[
     ("allow_unsafe_interrupts", &["Y", "N"]),
     ("disable_hugepages", &["Y", "N"]),
@@ -51,7 +52,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     }
 }
 
-/// An interrupt there is, and a CPU there is.
+/// Interrupts and CPUs that exist.
 fn affinity(irq: u32, cpu: u32, refusal: &Refusal, around: &Surroundings) -> Vec<Op> {
     if refusal.rule.name == "path-absent" {
         let mut irqs = around.irqs.clone();
@@ -63,7 +64,7 @@ fn affinity(irq: u32, cpu: u32, refusal: &Refusal, around: &Surroundings) -> Vec
     vec![Op::Affinity { irq, cpu: cpu.min(last) }, Op::Affinity { irq, cpu: 0 }]
 }
 
-/// A parameter there is, and a value it takes.
+/// Parameters that exist, and valid values.
 fn attribute(path: &str, value: &str) -> Vec<Op> {
     let write =
         |path: String, value: &str| Op::Sysfs { path: Text(path), value: Text(value.to_owned()) };
@@ -79,7 +80,7 @@ fn attribute(path: &str, value: &str) -> Vec<Op> {
             let names = PARAMETERS.iter().map(|(name, _)| *name);
             names.map(|name| write(format!("{folder}/{name}"), value)).collect()
         }
-        // A number is what most attributes take.
+        // Most attributes accept a number.
         None => vec![write(path.to_owned(), "1")],
     }
 }

@@ -1,4 +1,4 @@
-//! Near a refused question for dirty pages.
+//! Requests near a refused query of dirty pages.
 
 use passim_model::{Conflict, Iova, PageSize, Refusal};
 
@@ -24,7 +24,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     for iova in aligned(iova.get(), around.page).chain([iova.get()]) {
         ops.extend(sizes.iter().map(|size| get(iova, *size)));
     }
-    // What is mapped can always be asked for, a mapping at a time.
+    // Dirty pages of one whole mapping can always be queried.
     let here = around.container_behind(fd.map(|fd| fd.0));
     let mut mapped: Vec<_> = here.map(|here| here.mappings.clone()).unwrap_or_default();
     mapped.sort_by_key(|mapping| mapping.iova.start().get().abs_diff(iova.get()));
@@ -34,7 +34,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     ops
 }
 
-/// Sizes that are whole pages and end below 2^64.
+/// Sizes of whole pages that end below 2^64.
 fn within(iova: u64, size: u64, page: PageSize) -> Vec<u64> {
     let room = (u64::MAX - iova) & !page.mask();
     let sizes = aligned(size, page).chain([page.bytes()]);

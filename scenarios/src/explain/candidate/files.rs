@@ -1,4 +1,4 @@
-//! Near a refused request that is about the descriptors it names: groups, containers, devices.
+//! Requests near a refused one that names descriptors: groups, containers, devices.
 
 use passim_model::{Conflict, Refusal};
 use passim_vfio::view::OpenFile;
@@ -8,7 +8,7 @@ use crate::op::{ContainerType, Hex, Op};
 use crate::run::Surroundings;
 use crate::script::{Signed, Text};
 
-/// Most names of other things that are tried.
+/// Most other names that are tried.
 const MOST: usize = 4;
 
 fn of_kind(around: &Surroundings, is_wanted: impl Fn(&OpenFile) -> bool) -> Vec<Signed> {
@@ -95,7 +95,7 @@ fn of_groups(op: &Op, around: &Surroundings) -> Vec<Op> {
     }
 }
 
-/// Files there are: the container, and groups with a device that is given away.
+/// Files that exist: the container, and groups with a device bound to VFIO.
 fn opened(path: &str, around: &Surroundings) -> Vec<Op> {
     let asked = path.rsplit_once('/').and_then(|(_, number)| number.parse::<u32>().ok());
     let open = |path: String| Op::Open { path: Text(path) };
@@ -106,7 +106,7 @@ fn opened(path: &str, around: &Surroundings) -> Vec<Op> {
     groups.chain([open("/dev/vfio/vfio".to_owned())]).collect()
 }
 
-/// The same structure with a pointer into an area in place of the one that faults.
+/// The same structure with a pointer into an area in place of the faulting one.
 fn elsewhere<'a>(
     bytes: &'a [u8],
     fault: u64,
@@ -127,7 +127,7 @@ fn elsewhere<'a>(
     })
 }
 
-/// Any ioctl: of another file, with the size the call needs, without the flags it does not know.
+/// Any ioctl: on another descriptor, with the size that the call needs, without unknown flags.
 fn ioctl(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op> {
     let Op::Ioctl { fd, nr, arg, bytes } = op else { return Vec::new() };
     let files = of_kind(around, |file| *file != OpenFile::Other);

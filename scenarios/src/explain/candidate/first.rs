@@ -1,4 +1,4 @@
-//! What could be done before a refused request, so that it is accepted as it stands.
+//! Operations before a refused request, after which the same request may be accepted.
 
 use passim_model::{Conflict, Endpoint, Iova, Refusal, Rid};
 use passim_vfio::type1::Version;
@@ -9,17 +9,17 @@ use crate::op::{ContainerType, DirtyAction, Number, Op, TransferOp};
 use crate::run::Surroundings;
 use crate::script::{Signed, Text};
 
-/// Where the parameter lies that lets devices without isolated messages be attached.
+/// The parameter that allows devices without isolated messages to be attached.
 const ALLOW_UNSAFE: &str = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
 
-/// The driver that gives a device away.
+/// The driver that makes a device available to VFIO.
 const VFIO_PCI: &str = "vfio-pci";
 
-/// Where the examples of the series put the window, and how much v9 asks for: 16 pages.
+/// The window of the series' examples, and the size that v9 requires: 16 pages.
 const WINDOW: u64 = 0x800_0000;
 const WINDOW_PAGES: u64 = 16;
 
-/// Most operations in front of a request.
+/// Most operations before a request.
 const MOST: usize = 4;
 
 pub(super) fn near(from: &Attempt, refusal: &Refusal, around: &Surroundings) -> Vec<Attempt> {
@@ -115,7 +115,7 @@ fn about_groups(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Way
     })
 }
 
-/// Closes what `attach` opened, as whoever opened it.
+/// Closes what `attach` opened, in the process that attached.
 fn let_go(dev: Rid, around: &Surroundings) -> Vec<Op> {
     if let Some(attached) = around.attached.get(&dev) {
         let here = around.process;
@@ -134,7 +134,7 @@ fn let_go(dev: Rid, around: &Surroundings) -> Vec<Op> {
     open.map(|(fd, _)| Op::Close { fd: signed(*fd) }).collect()
 }
 
-/// Closes what was opened of every device of a group.
+/// Closes what `attach` opened for every device of a group.
 fn group_let_go(dev: Rid, around: &Surroundings) -> Vec<Op> {
     let group = around.functions.get(&dev).and_then(|function| function.group);
     let members = around.functions.iter().filter(|(_, it)| it.group == group && group.is_some());
@@ -142,7 +142,7 @@ fn group_let_go(dev: Rid, around: &Surroundings) -> Vec<Op> {
     open.flat_map(|(rid, _)| let_go(*rid, around)).collect()
 }
 
-/// Closes a group that is open.
+/// Closes an open group.
 fn closed(conflict: Conflict, op: &Op, around: &Surroundings) -> Vec<Op> {
     if let Op::Attach { dev, .. } = op {
         return let_go(*dev, around);
@@ -171,7 +171,7 @@ fn devices_closed(group: Signed, around: &Surroundings) -> Vec<Op> {
             let function = around.functions.get(rid);
             function.is_some_and(|function| function.group == number)
         }
-        // Which group it is in is not asked: that one is closed too many harms nobody.
+        // Its group is not looked up: closing more devices than necessary does no harm.
         OpenFile::Device(Endpoint::Platform(_)) => true,
         _ => false,
     };
@@ -195,7 +195,7 @@ pub(super) fn lowest_free(around: &Surroundings) -> i32 {
     (0..).find(|fd| !is_taken(fd)).unwrap_or(i32::MAX)
 }
 
-/// Puts a group into a container: one that is open, or one that is opened for it.
+/// Puts a group into a container: an open one, or one that is opened first.
 fn joined(container: Option<Signed>, around: &Surroundings) -> Ways {
     let container = container.or_else(|| around.container.map(signed));
     let Some(container) = container else { return Vec::new() };
@@ -210,7 +210,7 @@ fn joined(container: Option<Signed>, around: &Surroundings) -> Ways {
     open.chain(opened).collect()
 }
 
-/// Puts a group into a container with a type, as far as that is to be done.
+/// Puts a group into a container with a type, as far as that is not done yet.
 fn typed(group: Signed, around: &Surroundings) -> Ways {
     let mut ways = Vec::new();
     if around.container_fds.is_empty() {
@@ -271,8 +271,8 @@ fn others_off(dev: Rid, around: &Surroundings) -> Ways {
     off.collect()
 }
 
-/// Gives a device's container a window for doorbells: as it is, or, where it has one already, as a
-/// container that the device's group alone comes to.
+/// Registers a window for doorbells in a device's container: in the present one, or, if that has a
+/// window already, in a new one for the device's group alone.
 fn window(dev: Rid, pages: u64, around: &Surroundings) -> Ways {
     let Some(number) = around.devices.get(&dev) else { return Vec::new() };
     let Some(here) = around.containers.get(number) else { return Vec::new() };
@@ -290,7 +290,7 @@ fn window(dev: Rid, pages: u64, around: &Surroundings) -> Ways {
     ways
 }
 
-/// Virtual functions are turned off before another number is turned on.
+/// Disables virtual functions before another number is enabled.
 fn about_virtuals(op: &Op, refusal: &Refusal) -> Option<Ways> {
     let Op::Sysfs { path, .. } = op else { return None };
     let off = Op::Sysfs { path: path.clone(), value: Text("0".to_owned()) };
@@ -330,8 +330,8 @@ fn about_memory(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Way
     })
 }
 
-/// Takes every device out of a container, and the first into a new one, of another type if one is
-/// wanted. What the old one held is gone then.
+/// Detaches every device of a container, and attaches the first to a new one, of another type if
+/// given. The old one's mappings are lost.
 fn afresh(fd: Option<Signed>, kind: Option<ContainerType>, around: &Surroundings) -> Ways {
     let fd = fd.map_or(around.container, |fd| i32::try_from(fd.0).ok());
     let Some((_, number)) = around.container_fds.iter().find(|(known, _)| Some(*known) == fd)
@@ -350,7 +350,7 @@ fn afresh(fd: Option<Signed>, kind: Option<ContainerType>, around: &Surroundings
     vec![detach.chain([attach]).collect()]
 }
 
-/// Unmaps the smallest mapping there is.
+/// Unmaps the smallest mapping.
 fn one_less(fd: Option<Signed>, around: &Surroundings) -> Ways {
     let here = around.container_behind(fd.map(|fd| fd.0));
     let mappings = here.map(|here| here.mappings.as_slice()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Near a refused SET_IRQS, in any of the forms a scenario has for it.
+//! Requests near a refused SET_IRQS, in each of its forms in a scenario.
 
 use passim_model::{Conflict, Refusal, Rid};
 use passim_vfio::view::OpenFile;
@@ -8,7 +8,7 @@ use crate::op::{Hex, IrqIndex, Number, Op};
 use crate::run::Surroundings;
 use crate::script::Text;
 
-/// Flags of SET_IRQS: what follows the structure, and what shall be done. `linux/vfio.h`.
+/// Flags of SET_IRQS: the type of the data, and the action. `linux/vfio.h`.
 pub(super) mod flag {
     pub(in crate::explain::candidate) const DATA_NONE: u64 = 1 << 0;
     pub(in crate::explain::candidate) const DATA_BOOL: u64 = 1 << 1;
@@ -20,7 +20,7 @@ pub(super) mod flag {
     pub(in crate::explain::candidate) const ACTION: u64 = MASK | UNMASK | TRIGGER;
 }
 
-/// How the scenario says it.
+/// The form in the scenario.
 #[derive(Clone, PartialEq, Eq)]
 enum Form {
     Enable { until: Option<Text> },
@@ -54,7 +54,8 @@ impl Irqs {
                 count: 0,
                 form: Form::Disable,
             },
-            // One by its descriptor may be of a device that has wires: nothing is known of it here.
+            // A request by descriptor may be for a device with wires, of which this room knows
+            // nothing.
             Op::SetIrqs { dev: Some(dev), fd: None, index, flags, start, count, data } => {
                 let data = data.as_ref().map(|data| data.0.clone()).unwrap_or_default();
                 Self {
@@ -69,7 +70,7 @@ impl Irqs {
         })
     }
 
-    /// As an operation that says no more than it must.
+    /// The operation with the fewest arguments.
     fn op(self) -> Op {
         let Self { dev, index, start, count, form } = self;
         let index_said = (index != IrqIndex::Msix).then_some(index);
@@ -91,7 +92,7 @@ impl Irqs {
         }
     }
 
-    /// Another block: what follows the structure is cut, or filled up with nobody's descriptors.
+    /// Another block: the data is cut, or extended with descriptors -1.
     fn block(&self, start: u32, count: u32) -> Self {
         let mut other = Self { start, count, ..self.clone() };
         if let Form::Raw { flags, data } = &mut other.form {
@@ -114,7 +115,7 @@ impl Irqs {
         others
     }
 
-    /// The same of another index, as far as that has as many.
+    /// The same for another index, as far as that has enough interrupts.
     fn of_index(&self, index: IrqIndex, around: &Surroundings) -> Option<Self> {
         let has = has(self.dev, index, around);
         let first = Self { index, ..self.clone() }.within(has).into_iter().next();
@@ -127,7 +128,7 @@ impl Irqs {
         near.filter_map(|index| self.of_index(index, around)).collect()
     }
 
-    /// The same with other flags and what they need; nothing for the forms that have none.
+    /// The same with other flags and their data; `None` for forms without flags.
     fn flagged(&self, change: impl Fn(u64) -> u64) -> Option<Self> {
         let Form::Raw { flags, data } = &self.form else { return None };
         let flags = change(*flags);
@@ -136,14 +137,14 @@ impl Irqs {
         Some(Self { form: Form::Raw { flags, data }, ..self.clone() })
     }
 
-    /// One descriptor, such as turns any interrupt on.
+    /// One descriptor, which enables any interrupt.
     fn one(&self, fd: i32) -> Self {
         let data = fd.to_le_bytes().to_vec();
         let flags = flag::DATA_EVENTFD | flag::TRIGGER;
         Self { count: 1, form: Form::Raw { flags, data }, ..self.clone() }
     }
 
-    /// With an eventfd, or nobody, wherever `bad` stands among the descriptors.
+    /// The same with an eventfd, or -1, in place of every descriptor `bad`.
     fn without_descriptor(&self, bad: i64, around: &Surroundings) -> Vec<Self> {
         let Form::Raw { flags, data } = &self.form else { return Vec::new() };
         let each = data.chunks_exact(4).map(|four| [four[0], four[1], four[2], four[3]]);
@@ -159,7 +160,7 @@ impl Irqs {
     }
 }
 
-/// Bytes that follow the structure for each interrupt.
+/// Bytes of data for each interrupt.
 fn bytes_each(flags: u64) -> usize {
     match flags & flag::DATA {
         flag::DATA_BOOL => 1,
@@ -168,27 +169,27 @@ fn bytes_each(flags: u64) -> usize {
     }
 }
 
-/// Bytes that follow the structure for a block; no more than for all vectors a device can have,
-/// however many are asked for.
+/// Bytes of data for a block; at most those for all vectors that a device can have, however many
+/// are requested.
 pub(super) fn bytes_of(flags: u64, count: u32) -> usize {
     /// PCI 3.0 6.8.2.
     const MOST_VECTORS: u32 = 2048;
     count.min(MOST_VECTORS) as usize * bytes_each(flags)
 }
 
-/// How many interrupts of an index the device has.
+/// Number of interrupts of an index of the device.
 fn has(dev: Rid, index: IrqIndex, around: &Surroundings) -> u32 {
     let counts = around.functions.get(&dev).map(|function| function.irqs.as_slice());
     counts.and_then(|counts| counts.get(index.number() as usize)).copied().unwrap_or(0)
 }
 
-/// What may stand where an eventfd is asked for: the first there is, and nobody.
+/// Valid values of a descriptor: the first eventfd, and -1.
 fn descriptors(around: &Surroundings) -> Vec<i32> {
     let eventfd = around.files.iter().find(|(_, file)| *file == OpenFile::EventFd);
     eventfd.map(|(fd, _)| *fd).into_iter().chain([-1]).collect()
 }
 
-/// The interrupts of a device that are on.
+/// The index that is enabled.
 pub(super) fn on(dev: Rid, around: &Surroundings) -> Option<IrqIndex> {
     let number = around.functions.get(&dev)?.on?;
     IrqIndex::ALL.iter().copied().find(|index| index.number() == number)
@@ -223,7 +224,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     others.into_iter().map(Irqs::op).collect()
 }
 
-/// Blocks, flags and lengths that fit together.
+/// Blocks, flags and lengths that are consistent.
 fn shaped(irqs: &Irqs, conflict: Conflict, around: &Surroundings) -> Vec<Irqs> {
     let has = has(irqs.dev, irqs.index, around);
     let mut others = match conflict {
@@ -233,7 +234,7 @@ fn shaped(irqs: &Irqs, conflict: Conflict, around: &Surroundings) -> Vec<Irqs> {
             vec![irqs.block(irqs.start, fits), irqs.block(irqs.start, irqs.count)]
         }
         Conflict::Unknown(_) => {
-            // Flags that no kernel knows, several kinds of data, or a block past 2^32.
+            // Unknown flags, several types of data, or a block past 2^32.
             let known = flag::DATA | flag::ACTION;
             let kinds = [flag::DATA_NONE, flag::DATA_EVENTFD, flag::DATA_BOOL];
             let with = |kind| irqs.flagged(|flags| (flags & known & !flag::DATA) | kind);
@@ -251,7 +252,7 @@ fn shaped(irqs: &Irqs, conflict: Conflict, around: &Surroundings) -> Vec<Irqs> {
     others
 }
 
-/// What can be asked of a device with what is on, or nothing.
+/// Requests that suit the index that is enabled, or that none is.
 fn other_modes(irqs: &Irqs, around: &Surroundings) -> Vec<Irqs> {
     let mut others: Vec<_> = match on(irqs.dev, around) {
         Some(index) => irqs.of_index(index, around).into_iter().collect(),
@@ -260,7 +261,7 @@ fn other_modes(irqs: &Irqs, around: &Surroundings) -> Vec<Irqs> {
     if irqs.index == IrqIndex::Intx {
         others.push(irqs.block(0, 1));
     }
-    // Descriptors turn on what is off; those of nobody do as well.
+    // Descriptors enable interrupts that are off; -1 does as well.
     if let Form::Raw { .. } = irqs.form {
         let count = irqs.count.max(1);
         let turned = Irqs { count, ..irqs.clone() };
@@ -269,7 +270,7 @@ fn other_modes(irqs: &Irqs, around: &Surroundings) -> Vec<Irqs> {
     others
 }
 
-/// Where the machine has not enough of something: less of it.
+/// Smaller requests, where the machine lacks a resource.
 fn fewer(irqs: &Irqs, around: &Surroundings) -> Vec<Irqs> {
     let end = irqs.start.saturating_add(irqs.count);
     let mut ends: Vec<u32> = vec![end - end / 2, 1];
@@ -283,7 +284,7 @@ fn fewer(irqs: &Irqs, around: &Surroundings) -> Vec<Irqs> {
     others
 }
 
-/// The block cut to what the kernel says it has.
+/// The block cut to what the kernel reports as available.
 pub(super) fn granted(op: &Op, available: i64) -> Vec<Op> {
     let (Some(irqs), Ok(limit)) = (Irqs::of(op), u32::try_from(available)) else {
         return Vec::new();
@@ -294,18 +295,18 @@ pub(super) fn granted(op: &Op, available: i64) -> Vec<Op> {
 pub(super) fn distance(a: &Op, b: &Op) -> Option<Distance> {
     let (a, b) = (Irqs::of(a)?, Irqs::of(b)?);
     let moved = u128::from(a.start.abs_diff(b.start)) + u128::from(a.count.abs_diff(b.count));
-    /// Another interrupt is another thing: whatever can be done about this one comes before.
+    /// Another index is another interrupt: every change within this one comes first.
     const OTHER_INDEX: usize = 9;
     let fields = [a.start != b.start, a.count != b.count].into_iter().filter(|it| *it).count();
     let fields = match (a.index == b.index, &a.form) {
         (true, _) => fields,
-        // There is one thing to turn off: what is on.
+        // Only the enabled index can be disabled.
         (false, Form::Disable) => fields + 1,
         (false, _) => fields + OTHER_INDEX,
     };
     let form = match (&a.form, &b.form) {
         (Form::Raw { flags, data }, Form::Raw { flags: from, data: old }) => {
-            // A block that was cut has less to say, and other flags ask for another thing.
+            // A cut block has less data, and other flags are another request.
             let same = data.iter().zip(old).all(|(a, b)| a == b);
             let differs = !same || (a.count == b.count && data.len() != old.len());
             2 * usize::from(flags != from) + usize::from(differs)
@@ -316,7 +317,7 @@ pub(super) fn distance(a: &Op, b: &Op) -> Option<Distance> {
     Some((fields + form, moved))
 }
 
-/// What turns the interrupts of an index on, as far as a request needs them on.
+/// Operations that enable an index's interrupts, as far as a request needs them.
 pub(super) fn turned_on(op: &Op, around: &Surroundings) -> Vec<Op> {
     let Some(irqs) = Irqs::of(op) else { return Vec::new() };
     if matches!(irqs.index, IrqIndex::Msi | IrqIndex::Msix) {
@@ -329,7 +330,7 @@ pub(super) fn turned_on(op: &Op, around: &Surroundings) -> Vec<Op> {
     descriptors(around).into_iter().map(one).collect()
 }
 
-/// What turns interrupts off.
+/// The operation that disables an index's interrupts.
 pub(super) fn turned_off(dev: Rid, index: IrqIndex) -> Op {
     Op::Disable { dev, index: (index != IrqIndex::Msix).then_some(index) }
 }

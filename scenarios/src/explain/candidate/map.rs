@@ -1,4 +1,4 @@
-//! Near a refused MAP.
+//! Requests near a refused MAP.
 
 use passim_model::{Conflict, Iova, Perms, Refusal};
 use passim_vfio::policy::ThirdMapFlag;
@@ -8,7 +8,7 @@ use crate::op::{Number, Op};
 use crate::run::Surroundings;
 use crate::script::{Place, Signed};
 
-/// Bit 2 of the flags, which asks for another thing than a mapping where it is known.
+/// Bit 2 of the flags: another request than a mapping, in kernels that know it.
 const FLAG_THIRD: u64 = 1 << 2;
 
 /// A MAP, its user address as a number.
@@ -52,7 +52,7 @@ impl Map {
         }
     }
 
-    /// Whether it registers a window: then it is no mapping with other flags.
+    /// Whether it registers a window, which is no mapping with other flags.
     fn is_window(&self, around: &Surroundings) -> bool {
         let third = self.flags.is_some_and(|flags| flags.0 & FLAG_THIRD != 0);
         third && around.policy.third_map_flag == ThirdMapFlag::ReservedMsiIova
@@ -71,7 +71,7 @@ impl Map {
         others.collect()
     }
 
-    /// Other memory of the process: in an area near, or less of it; read only.
+    /// Other memory of the process: in an area near, or less of it; read-only.
     fn in_areas(&self, fault: u64, around: &Surroundings) -> Vec<Self> {
         let mut others = Vec::new();
         if let Some(size) = fault.checked_sub(self.va).filter(|it| *it > 0 && *it < self.size) {
@@ -85,7 +85,7 @@ impl Map {
                 others.push(Self { va: first, size: area.size, ..self.clone() });
             }
         }
-        // Memory may allow the one and not the other, whichever was asked for.
+        // The memory may allow one access and not the other, whichever was requested.
         if self.flags.is_none() {
             let prots = [Perms::READ, Perms::WRITE].into_iter().filter(|prot| *prot != self.prot);
             others.extend(prots.map(|prot| Self { prot, ..self.clone() }));
@@ -93,7 +93,7 @@ impl Map {
         others
     }
 
-    /// Other flags than those it ran into.
+    /// Other flags or permissions than the refused ones.
     fn with_flags(&self, refused: u64) -> Vec<Self> {
         let both = Perms::READ | Perms::WRITE;
         let prots = [both, Perms::READ, Perms::WRITE];
@@ -102,7 +102,7 @@ impl Map {
         };
         let others = [flags & !refused, flags & 3, 3];
         let with = |flags: u64| match flags {
-            // What permissions say needs no flags.
+            // These flags are equal to permissions.
             1..=3 => {
                 let mut prot = Perms::empty();
                 prot.set(Perms::READ, flags & 1 != 0);
@@ -156,7 +156,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
         Conflict::User(address) => map.in_areas(address.get(), around),
         Conflict::Unknown(flags) => map.with_flags(flags),
         Conflict::Limit { limit, .. } => map.within_limit(limit, around),
-        // Nothing but the request itself: no size, or past the end of the addresses.
+        // The request itself: no size, or an end past the last address.
         Conflict::Request if map.size == 0 => vec![Map { size: page, ..map.clone() }],
         Conflict::Request if map.is_window(around) => {
             let page = (map.size > page).then(|| Map { size: page, ..map.clone() });
@@ -169,7 +169,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
         }
         _ => Vec::new(),
     };
-    // What nobody has to say is the first to leave out.
+    // Optional arguments are removed first.
     if map.flags.is_some() && !map.is_window(around) {
         others.push(Map { flags: None, ..map.clone() });
     }
@@ -190,7 +190,7 @@ pub(super) fn distance(a: &Op, b: &Op, around: &Surroundings) -> Distance {
     let others =
         [a.prot != b.prot, a.fd != b.fd, a.flags != b.flags, a.argsz != b.argsz].into_iter();
     let third = |map: &Map| map.flags.is_some_and(|flags| flags.0 & FLAG_THIRD != 0);
-    // Another thing than was asked for comes last.
+    // Another request than the refused one comes last.
     let meaning = if third(&a) == third(&b) { 0 } else { 3 };
     let fields =
         meaning + moved.iter().filter(|(a, b)| a != b).count() + others.filter(|it| *it).count();

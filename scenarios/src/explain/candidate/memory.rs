@@ -1,4 +1,4 @@
-//! Near a refused operation of a process on its memory.
+//! Requests near a refused operation of a process on its memory.
 
 use passim_model::{Conflict, Refusal};
 
@@ -7,7 +7,7 @@ use crate::op::{AreaKind, Hex, Number, Op};
 use crate::run::{AREA_ALIGN, Surroundings};
 use crate::script::Place;
 
-/// Memory an operation is about.
+/// The memory of an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Range {
     va: u64,
@@ -75,7 +75,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
             }
             None => others.push(Range { va: first, size: area.size }),
         }
-        // What of it lies there.
+        // The part of it that lies there.
         let (from, to) = (range.va.max(first), range.va.saturating_add(range.size).min(last));
         if from < to {
             others.push(Range { va: from, size: to - from });
@@ -89,7 +89,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     others.into_iter().map(|other| other.put(op, around)).collect()
 }
 
-/// Less memory, or of the kind that takes what there is.
+/// Less memory, whole pages of its kind, or anonymous memory.
 fn areas(op: &Op, conflict: Conflict, around: &Surroundings) -> Vec<Op> {
     let Op::Area { name, size, kind, prot, fd, offset } = op else { return Vec::new() };
     let (name, prot, offset) = (name.clone(), *prot, *offset);
@@ -106,7 +106,7 @@ fn areas(op: &Op, conflict: Conflict, around: &Surroundings) -> Vec<Op> {
     };
     let mut ops = Vec::new();
     if let Conflict::User(fault) = conflict {
-        // Where it begins is a multiple of this, so what is left is how far it got.
+        // Its start is a multiple of this, so the remainder is what was mapped before the fault.
         let got = fault.get() % AREA_ALIGN / huge * huge;
         ops.extend((got > 0).then(|| with(got, *kind)));
     }

@@ -1,4 +1,4 @@
-//! Near a refused ioctl that is given byte by byte, by what its request asks of the structure.
+//! Requests near a refused ioctl that is given as bytes, by the structure of its request.
 
 use passim_model::{Conflict, Refusal};
 use passim_vfio::view::OpenFile;
@@ -14,24 +14,24 @@ mod request {
     pub(super) const FEATURE: u64 = 0x3b75;
 }
 
-/// Where the fields of `struct vfio_device_ioeventfd` are.
+/// Offsets of the fields of `struct vfio_device_ioeventfd`.
 mod ioeventfd {
     pub(super) const FLAGS: usize = 4;
     pub(super) const OFFSET: usize = 8;
     pub(super) const FD: usize = 24;
     /// Bits of an offset below the region's number.
     pub(super) const REGION_LG2: u32 = 40;
-    /// Regions that are BARs.
+    /// Number of regions that are BARs.
     pub(super) const BARS: u64 = 6;
 }
 
 /// Leaving low power: argsz, then SET and feature 5.
 const LOW_POWER_EXIT: [u8; 8] = [8, 0, 0, 0, 5, 0, 2, 0];
 
-/// A PCI_HOT_RESET: argsz, flags, count.
+/// Bytes of a PCI_HOT_RESET's argsz, flags and count.
 const HOT_RESET_HEADER: usize = 12;
 
-/// Another value of a field.
+/// The structure with another value of a field.
 fn put(bytes: &[u8], at: usize, value: &[u8]) -> Option<Vec<u8>> {
     let mut other = bytes.to_vec();
     other.get_mut(at..at + value.len())?.copy_from_slice(value);
@@ -42,14 +42,14 @@ fn eventfds(around: &Surroundings) -> impl Iterator<Item = i32> + '_ {
     around.files.iter().filter(|(_, file)| *file == OpenFile::EventFd).map(|(fd, _)| *fd)
 }
 
-/// The same structure with another descriptor wherever `bad` stands.
+/// The same structure with another descriptor in place of every `bad`.
 fn with_descriptor(bytes: &[u8], bad: i64, by: i32) -> Vec<Vec<u8>> {
     let places = (0..bytes.len() / 4).map(|at| 4 * at);
     let is_bad = |at: &usize| {
         let four = [bytes[*at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
         i64::from(i32::from_le_bytes(four)) == bad
     };
-    // argsz and flags name no descriptor.
+    // argsz and flags contain no descriptor.
     let places = places.skip(2).filter(is_bad);
     places.filter_map(|at| put(bytes, at, &by.to_le_bytes())).collect()
 }
@@ -74,7 +74,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     others.into_iter().map(with).collect()
 }
 
-/// Widths there are, eventfds there are, places in a BAR.
+/// Valid widths, existing eventfds, and offsets in a BAR.
 fn of_ioeventfd(bytes: &[u8], refusal: &Refusal, around: &Surroundings) -> Vec<Vec<u8>> {
     let field = |at: usize| bytes.get(at..at + 8).and_then(|eight| eight.try_into().ok());
     let Some(offset) = field(ioeventfd::OFFSET).map(u64::from_le_bytes) else { return Vec::new() };
@@ -107,7 +107,7 @@ fn of_ioeventfd(bytes: &[u8], refusal: &Refusal, around: &Surroundings) -> Vec<V
     }
 }
 
-/// A reset that names the groups the process has open: each alone, and all.
+/// A reset that names the groups that the process has open: each alone, and all.
 fn naming_groups(bytes: &[u8], around: &Surroundings) -> Vec<Vec<u8>> {
     let groups = around.files.iter().filter(|(_, file)| matches!(file, OpenFile::Group(_)));
     let groups: Vec<i32> = groups.map(|(fd, _)| *fd).collect();
@@ -127,17 +127,17 @@ fn naming_groups(bytes: &[u8], around: &Surroundings) -> Vec<Vec<u8>> {
     each.chain(all).filter(|other| other.as_slice() != bytes).collect()
 }
 
-/// What could be done before, so that the ioctl is taken as it stands.
+/// Operations before it, after which the same ioctl may be accepted.
 pub(super) fn first(op: &Op, refusal: &Refusal) -> Option<Vec<Vec<Op>>> {
     let Op::Ioctl { fd, nr, arg, bytes: Some(Hex(bytes)) } = op else { return None };
     let same = |bytes: Vec<u8>| Op::Ioctl { fd: *fd, nr: *nr, arg: *arg, bytes: Some(Hex(bytes)) };
     let way = match (nr.0, refusal.rule.name, refusal.conflict) {
-        // Nobody's eventfd takes away what is there.
+        // An eventfd of -1 removes the existing one.
         (request::IOEVENTFD, "ioeventfd-taken", _) => {
             same(put(bytes, ioeventfd::FD, &(-1i32).to_le_bytes())?)
         }
         (request::FEATURE, "low-power-twice", _) => same(LOW_POWER_EXIT.to_vec()),
-        // The descriptor that the next file gets may be the one that is asked for.
+        // The next new file may get the descriptor that the request names.
         (_, "irq-eventfd", Conflict::Fd(_)) => Op::NewEventfd {},
         _ => return None,
     };

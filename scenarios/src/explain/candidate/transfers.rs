@@ -1,4 +1,4 @@
-//! Near a refused read or write of a region by a device's file.
+//! Requests near a refused read or write of a region through a device's descriptor.
 
 use passim_model::{Conflict, Refusal};
 use passim_vfio::view::OpenFile;
@@ -7,23 +7,23 @@ use crate::op::{Hex, Number, Op, TransferOp};
 use crate::run::Surroundings;
 use crate::script::Signed;
 
-/// `VFIO_PCI_OFFSET_SHIFT`: a region's number stands above.
+/// `VFIO_PCI_OFFSET_SHIFT`: the bits above are the region's number.
 const REGION_LG2: u32 = 40;
 
-/// Regions of a PCI function that may be there: BARs, the ROM, configuration space.
+/// Number of regions that a PCI function may have: BARs, the ROM, configuration space.
 const REGIONS: u64 = 8;
 
-/// Configuration space, and the command register in it with the bit that lets BARs answer.
+/// Configuration space, and its command register with Memory Space Enable.
 const CONFIG: u64 = 7 << REGION_LG2;
 const COMMAND: u64 = 4;
 const COMMAND_MEMORY: u8 = 1 << 1;
 
-/// A transfer, whichever way.
+/// A read or a write.
 #[derive(Clone)]
 struct Transfer {
     fd: Signed,
     offset: u64,
-    /// How much is read, or what is written.
+    /// Number of bytes to read, or the bytes to write.
     what: What,
 }
 
@@ -65,7 +65,7 @@ impl Transfer {
         Self { offset, ..self.clone() }
     }
 
-    /// Only the first `size` bytes of it.
+    /// The same, cut to `size` bytes.
     fn cut(&self, size: u64) -> Self {
         let what = match &self.what {
             What::Read(all) => What::Read(size.min(*all)),
@@ -106,7 +106,8 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     others.into_iter().map(Transfer::op).collect()
 }
 
-/// What has a device's BARs answer: by the file that is read or written, or by every device's.
+/// Operations that enable a device's BARs: through the descriptor of the transfer, or of every
+/// device.
 pub(super) fn memory_on(fd: Option<Signed>, around: &Surroundings) -> Vec<Vec<Op>> {
     let devices = around.files.iter().filter(|(_, file)| matches!(file, OpenFile::Device(_)));
     let all = devices.map(|(fd, _)| Signed(i64::from(*fd)));

@@ -1,4 +1,4 @@
-//! Near a refused UNMAP.
+//! Requests near a refused UNMAP.
 
 use passim_model::{Conflict, Iova, Refusal};
 
@@ -32,13 +32,14 @@ impl Unmap {
         Op::Unmap { iova: Iova::new(iova), size: Number(size), fd, flags, argsz }
     }
 
-    /// From one address to another, the last inside; `None` where that is no range.
+    /// From `first` to `last`, inclusive; `None` if that is no range.
     fn between(self, first: u64, last: u64) -> Option<Self> {
         let size = last.checked_sub(first)?.checked_add(1)?;
         Some(Self { iova: first, size, ..self })
     }
 
-    /// With either end moved off a mapping that it cuts: around it or short of it.
+    /// The same with either end moved off a mapping that it cuts: around the mapping or short of
+    /// it.
     fn beside(self, start: u64, last: u64) -> Vec<Self> {
         let Some(end) = self.iova.checked_add(self.size.saturating_sub(1)) else {
             return Vec::new();
@@ -56,7 +57,7 @@ impl Unmap {
         others.into_iter().flatten().collect()
     }
 
-    /// What of it lies in front of a window, and behind it.
+    /// The parts in front of a window, and behind it.
     fn beside_window(self, start: u64, last: u64) -> Vec<Self> {
         let end = self.iova.saturating_add(self.size.saturating_sub(1));
         let before = start.checked_sub(1).and_then(|to| self.between(self.iova, to.min(end)));
@@ -77,7 +78,7 @@ impl Unmap {
         others
     }
 
-    /// Without what its flags ask for beyond a range.
+    /// The same without the refused flags.
     fn with_flags(self, refused: u64) -> Vec<Self> {
         let Some(Number(flags)) = self.flags else { return Vec::new() };
         let left = flags & !refused;
@@ -100,7 +101,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
             others.push(Unmap { iova: 0, size: 0, ..unmap });
             others
         }
-        // Past the end of the addresses.
+        // The end is past the last address.
         Conflict::Request if unmap.size > 0 => {
             let left = (u64::MAX - unmap.iova) & !around.page.mask();
             let mut others = vec![Unmap { size: left.max(page), ..unmap }];
@@ -114,7 +115,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     if unmap.size == 0 {
         others.push(Unmap { size: page, ..unmap });
     }
-    // What nobody has to say is the first to leave out.
+    // Optional arguments are removed first.
     if unmap.flags.is_some() {
         others.push(Unmap { flags: None, ..unmap });
     }
@@ -126,7 +127,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     others.into_iter().map(Unmap::op).collect()
 }
 
-/// Near a refused UNMAP of everything: of a range that holds every mapping.
+/// Requests near a refused UNMAP of everything: of a range that contains every mapping.
 pub(super) fn near_all(fd: Option<Signed>, refusal: &Refusal, around: &Surroundings) -> Vec<Op> {
     let fds = other_fds(fd, refusal, around);
     let mut ops: Vec<Op> = fds.into_iter().map(|fd| Op::UnmapAll { fd }).collect();
@@ -147,7 +148,7 @@ pub(super) fn distance(a: &Op, b: &Op) -> Distance {
     let bytes = moved.iter().map(|(a, b)| u128::from(a.abs_diff(*b))).sum();
     let others = [a.fd != b.fd, a.flags != b.flags, a.argsz != b.argsz].into_iter();
     let meaning = |unmap: &Unmap| unmap.flags.map_or(0, |flags| flags.0 & (FLAG_ALL | FLAG_VADDR));
-    // Another thing than was asked for comes last.
+    // Another request than the refused one comes last.
     let meant = if meaning(&a) == meaning(&b) { 0 } else { 3 };
     let fields =
         meant + moved.iter().filter(|(a, b)| a != b).count() + others.filter(|it| *it).count();

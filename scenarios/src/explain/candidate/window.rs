@@ -1,4 +1,4 @@
-//! Near a refused registration of a window for doorbells.
+//! Requests near a refused registration of a window for doorbells.
 
 use passim_model::{Conflict, Iova, Refusal};
 

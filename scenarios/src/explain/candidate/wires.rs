@@ -1,5 +1,5 @@
-//! Near a refused SET_IRQS of a device that is named by its file: of a platform device, whose wires
-//! are indices of one interrupt each, or of any other.
+//! Requests near a refused SET_IRQS by descriptor: of a platform device, whose wires are indices of
+//! one interrupt each, or of any other device.
 
 use passim_model::{Conflict, Refusal};
 use passim_vfio::view::OpenFile;
@@ -10,7 +10,7 @@ use crate::op::{Hex, IrqIndex, Number, Op};
 use crate::run::Surroundings;
 use crate::script::Signed;
 
-/// A request, what it does not say filled in.
+/// A request with its defaults filled in.
 #[derive(Clone, PartialEq, Eq)]
 struct Request {
     fd: Signed,
@@ -48,7 +48,7 @@ impl Request {
         }
     }
 
-    /// Another block, followed by as much as it needs.
+    /// Another block, with as much data as it needs.
     fn block(&self, start: u32, count: u32) -> Self {
         let mut other = Self { start, count, ..self.clone() };
         other.data.resize(bytes_of(self.flags, count), 0xff);
@@ -72,7 +72,7 @@ impl Request {
     }
 }
 
-/// Eventfds of the process, and nobody.
+/// Eventfds of the process, the next free descriptor, and -1.
 fn descriptors(around: &Surroundings) -> Vec<i32> {
     let files = around.files.iter().filter(|(_, file)| *file == OpenFile::EventFd);
     files.map(|(fd, _)| *fd).chain([lowest_free(around), -1]).collect()
@@ -107,7 +107,7 @@ pub(super) fn near(op: &Op, refusal: &Refusal, around: &Surroundings) -> Vec<Op>
     others.into_iter().map(Request::op).collect()
 }
 
-/// What could be done before, so that it is taken as it stands.
+/// Operations before it, after which the same request may be accepted.
 pub(super) fn first(op: &Op, refusal: &Refusal, around: &Surroundings) -> Option<Vec<Vec<Op>>> {
     let request = Request::of(op)?;
     Some(match refusal.rule.name {

@@ -1,4 +1,4 @@
-//! What hardware answers is asked why as well: an ITS, an SMMU, without a kernel or below one.
+//! Answers of hardware are explained as well: an ITS, an SMMU, on a bare machine or below a kernel.
 
 use super::{Explanation, Nearest, at};
 use crate::chosen::Chosen;
@@ -12,7 +12,7 @@ const ITS: &str = "lpis-on cpu=0 config=0x40100000 pending=0x40200000\n\
     lpi intid=8192 value=0xa1\nits-command MAPD device=1 itt=0x40400000 bits=4\n\
     its-command MAPC icid=0 cpu=0\nits-command SYNC cpu=0\n";
 
-/// The last line of these, on a bare machine with an ITS.
+/// The explanation of the last line, on a bare machine with an ITS.
 fn last(machine: &str, lines: &str) -> Explanation {
     let text = format!("{machine}\n{ITS}{lines}");
     at(&text, text.lines().count() as u64).unwrap()
@@ -77,7 +77,7 @@ fn a_command_that_cannot_be_performed_is_told_why_and_where_the_queue_stands() {
     assert_eq!(behind.hardware[0].rule, "its-queue-running");
 }
 
-/// The GIC is the caller's to choose, as it is where scenarios are run.
+/// The caller chooses the GIC, as when scenarios are run.
 #[test]
 fn another_gic_is_asked_on_behalf_of_the_caller() {
     let text =
@@ -110,7 +110,7 @@ fn a_devices_fault_has_a_rule_a_section_and_a_mapping_that_allows_it() {
     assert_eq!(accepted(&explanation), wanted);
 }
 
-/// A page for messages is no mapping of the container's user, and yet one.
+/// A page for doorbells is no mapping of the container's user, but translates like one.
 #[test]
 fn a_write_to_a_doorbell_is_followed_to_the_event_it_is_taken_for() {
     let text = "machine virt-its profile=linux-6.12\nattach dev=00:02.0\n\

@@ -1,5 +1,5 @@
-//! Requests near a refused one that its fields allow, beyond those of mappings and vectors; and what
-//! is said where the search has none.
+//! Requests near a refused one, beyond those for mappings and vectors; and the explanation when the
+//! search finds none.
 
 use super::{Nearest, at};
 
@@ -86,7 +86,7 @@ fn structures_are_changed_where_they_are_wrong() {
     );
 }
 
-/// Two lines, of which the first makes room for the second.
+/// Two lines: the first makes the second possible.
 #[test]
 fn virtual_functions_are_turned_off_before_another_number() {
     let path = "/sys/bus/pci/devices/0000:81:00.0/sriov_numvfs";
@@ -109,7 +109,7 @@ fn a_name_is_the_functions_and_a_device_wants_a_container_with_a_type() {
     assert_eq!(lines, wanted);
 }
 
-/// That the search has no change is not that there is none.
+/// The explanation does not claim that no request is accepted, only that the search has none.
 #[test]
 fn a_search_without_a_change_says_that_and_no_more() {
     let text = "machine virt-its profile=linux-6.12\nattach dev=00:01.0\n\

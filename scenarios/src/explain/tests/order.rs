@@ -1,10 +1,11 @@
-//! The checks that a request is said to have passed, against the order in which the model makes
-//! them.
+//! The checks that a request is reported to have passed, compared with the order in which the model
+//! makes them.
 
 use super::at;
 
-/// Explains `ops`, each less wrong than the one before: what refuses a later one was not passed by
-/// any before it, and what refused an earlier one is passed where the order is known.
+/// Explains `ops`, each with one mistake fewer than the one before: a check that refuses a later
+/// one was not passed by any before it, and a check that refused an earlier one is passed where the
+/// order is known.
 fn is_held_to(start: &str, ops: &[(&str, &str)]) {
     let mut met: Vec<&str> = Vec::new();
     for (i, (op, rule)) in ops.iter().enumerate() {

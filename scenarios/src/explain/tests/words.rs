@@ -1,4 +1,4 @@
-//! What a request ran into, where that is not the conflict itself.
+//! The cause of a refusal, where that is not the conflict itself.
 
 use super::{at, of};
 use crate::chosen::Chosen;
@@ -17,7 +17,7 @@ fn what_is_valid_for_no_mapping_is_named() {
     assert!(window.starts_with("reserved region [0x8000000, 0x80fffff], msi"), "{window}");
     let end = ran_into("map iova=0x1000000000000 va=A size=4K prot=r");
     assert!(end.starts_with("beyond 0xffffffffffff"), "{end}");
-    // Where nobody looks the region plays no part.
+    // Where valid ranges are not checked, the region plays no part.
     let text = "machine virt-its profile=linux-6.12\narea A size=64K\nattach dev=00:01.0\n\
         map iova=0x1000000000000 va=A size=4K prot=r\n";
     let script = Script::parse(SourceText::new("t.scn", text)).unwrap();
@@ -45,8 +45,8 @@ fn an_unmap_that_takes_nothing_is_told_why() {
     assert!(at(text, 6).unwrap().notes[0].starts_with("nothing is mapped in"));
 }
 
-/// A mapping is of the line that made it last, whichever made one there before; one that is given byte
-/// by byte is of its line too.
+/// A mapping is attributed to the line that made it last, whichever line mapped there before; a
+/// mapping made by a raw ioctl is attributed to its line too.
 #[test]
 fn a_mapping_is_of_the_line_that_made_it() {
     // argsz, flags, vaddr, iova, size of `struct vfio_iommu_type1_dma_map`.

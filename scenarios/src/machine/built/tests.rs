@@ -1,4 +1,4 @@
-//! Keys of what is built, and what is wrong with others.
+//! Keys of hardware features, and errors for other keys and values.
 
 use passim_gic::choice::its::CommandErrors;
 

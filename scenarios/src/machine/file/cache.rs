@@ -1,4 +1,4 @@
-//! How large a cache of an SMMU is: sets, ways, and which way of a full set gives way.
+//! The size of a cache of an SMMU: sets, ways, and the victim way of a full set.
 
 use passim_smmu::cache::{Geometry, Victim};
 use serde::Deserialize;
@@ -7,14 +7,14 @@ use toml::Spanned;
 use super::refuse;
 use crate::input_error::{InputError, SourceText, nearest};
 
-/// A cache. With `sets = 0` there is none, where there may be none.
+/// A cache. `sets = 0` means no cache, where the cache is optional.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CacheFile {
     sets: Spanned<i64>,
     ways: Option<Spanned<i64>>,
     victim: Option<Spanned<String>>,
-    /// What a random victim follows from; 0 without it.
+    /// The seed of a random victim; 0 without it.
     seed: Option<Spanned<i64>>,
 }
 
@@ -22,7 +22,7 @@ const RANDOM: &str = "random";
 const VICTIMS: [&str; 3] = ["round-robin", "least-recently-used", RANDOM];
 
 impl CacheFile {
-    /// A cache there has to be; `most_lg2` is log2 of its most sets.
+    /// A required cache; `most_lg2` is log2 of its most sets.
     pub(super) fn geometry(
         &self,
         most_lg2: u8,
@@ -43,7 +43,7 @@ impl CacheFile {
         Ok(Geometry { sets_lg2: sets_lg2 as u8, ways: self.ways(source)?, victim })
     }
 
-    /// A cache there may be.
+    /// An optional cache.
     pub(super) fn maybe(
         &self,
         most_lg2: u8,

@@ -1,5 +1,5 @@
-//! The devices of a machine file, completed by what follows from where they are: virtual functions,
-//! SMMUs, StreamIDs, DeviceIDs and groups.
+//! The devices of a machine file, and what follows from their location: virtual functions, SMMUs,
+//! StreamIDs, DeviceIDs and groups.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::input_error::{InputError, SourceText};
 
-/// What a file says of devices.
+/// The parts of a file that describe devices.
 pub(super) struct Devices {
     pub(super) ids: Ids,
     pub(super) groups: Option<GroupsFile>,
@@ -30,16 +30,16 @@ pub(super) struct Devices {
     pub(super) platforms: Vec<Spanned<PlatformFile>>,
 }
 
-/// Devices with all that follows of them.
+/// The devices, with everything that is derived.
 pub(super) struct Completed {
     /// Ascending.
     pub(super) functions: Vec<Function>,
     pub(super) platforms: Vec<Platform>,
-    /// What was said of their groups, if that is not all there is to know.
+    /// The file's statements about their groups, where these do not decide alone.
     pub(super) said: Option<Said>,
 }
 
-/// What a file says of a function's identifiers; what it leaves out follows.
+/// The identifiers of a function in the file; those left out are derived.
 #[derive(Clone, Default)]
 struct Stated {
     smmu: Option<usize>,
@@ -48,7 +48,7 @@ struct Stated {
     its: Option<usize>,
 }
 
-/// Functions under way, each with its place in the file.
+/// Functions collected so far, each with its place in the file.
 #[derive(Default)]
 struct Collected {
     functions: Vec<Function>,
@@ -136,7 +136,7 @@ impl Devices {
 }
 
 impl Collected {
-    /// Gives every function the identifiers that are stated or follow.
+    /// Gives every function the identifiers that the file states or that are derived.
     fn identify(
         &mut self,
         hierarchy: &Hierarchy,

@@ -29,11 +29,11 @@ pub(super) struct ItsFile {
     its: Places,
     #[serde(default = "virt_spis")]
     spis: u32,
-    /// What is chosen where the architecture leaves a choice; as QEMU without it.
+    /// Choices where the architecture leaves them open; QEMU's without it.
     preset: Option<Spanned<String>>,
-    /// What chance is drawn from, for the preset that has any.
+    /// The seed, for the preset that draws at random.
     seed: Option<Spanned<Quantity>>,
-    /// How it is built otherwise than the preset has it: [`GicBuilt`].
+    /// Hardware features that differ from the preset: [`GicBuilt`].
     command_errors: Option<Spanned<Said>>,
     cache: Option<Spanned<Said>>,
     event_bits: Option<Spanned<Said>>,
@@ -52,7 +52,7 @@ pub(super) struct ItsFile {
     message_spis: Option<Spanned<Said>>,
 }
 
-/// A value of a key, as a scenario would write it.
+/// A value of a key, in the form that a scenario would use.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Said {
@@ -105,7 +105,7 @@ pub(super) struct V2mFile {
     doorbells_per_cpu: Vec<Quantity>,
 }
 
-/// As many as QEMU's `virt` board has.
+/// The number of QEMU's `virt` board.
 fn virt_spis() -> u32 {
     crate::machine::virt::board::SPIS
 }
@@ -116,29 +116,29 @@ pub(super) struct FrameFile {
     base: Quantity,
     first_spi: SpiFile,
     spis: u32,
-    /// Whose it is: a frame as GICv2m has it without it.
+    /// Its variant; plain GICv2m without it.
     #[serde(default)]
     kind: FrameKind,
-    /// `arm,msi-base-spi`, an INTID unlike `first_spi`; together with the next or not at all.
+    /// `arm,msi-base-spi`, an INTID, unlike `first_spi`; with `msi_num_spis` or not at all.
     msi_base_spi: Option<u32>,
     /// `arm,msi-num-spis`.
     msi_num_spis: Option<u32>,
 }
 
-/// Who made a frame, and with that how messages name an SPI.
+/// The variant of a frame, which decides how messages encode an SPI.
 #[derive(Clone, Copy, Default, Deserialize)]
 enum FrameKind {
-    /// By its number.
+    /// As its number.
     #[default]
     #[serde(rename = "plain")]
     Plain,
-    /// From the frame's first on.
+    /// Relative to the frame's first SPI.
     #[serde(rename = "x-gene")]
     XGene,
-    /// From the first of all on.
+    /// Relative to the first of all SPIs.
     #[serde(rename = "ns2")]
     Ns2,
-    /// By where it is written to.
+    /// In the address that is written.
     #[serde(rename = "graviton")]
     Graviton,
 }
@@ -146,7 +146,7 @@ enum FrameKind {
 /// The interrupt controller.
 ///
 /// # Errors
-/// It contradicts itself.
+/// The file contradicts itself.
 pub(super) fn gic(file: Spanned<GicFile>, source: &SourceText) -> Result<Gic, InputError> {
     let span = file.span();
     match file.into_inner() {
@@ -236,8 +236,8 @@ impl V2mFile {
         check_spis(self.spis)?;
         let frames: Result<Vec<_>, _> =
             self.frames.into_iter().map(|frame| frame.into_frame(self.spis)).collect();
-        // Not sorted: the driver probes frames in the order of the description, and a message comes
-        // from the first that has room (irq-gic-v2m.c of 4.6 and 6.12).
+        // Not sorted: the driver probes frames in the order of the description, and allocates a
+        // message from the first that has room (irq-gic-v2m.c of 4.6 and 6.12).
         let frames = frames?;
         if frames.is_empty() {
             return Err("`v2m` lists at least one frame");

@@ -1,8 +1,8 @@
-//! What a machine file says of a function's isolation.
+//! The isolation facts of a function in a machine file.
 
 use passim_model::topology::hierarchy::{ACS_BITS, Acs};
 
-/// Bits by their abbreviations, white space between them.
+/// Bits by their abbreviations, separated by white space.
 fn bits(text: &str) -> Result<u8, String> {
     text.split_whitespace().try_fold(0, |bits, word| {
         let found = ACS_BITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
@@ -13,8 +13,8 @@ fn bits(text: &str) -> Result<u8, String> {
     })
 }
 
-/// Access control: what is on, and what could be. Without the latter, everything isolation asks
-/// for and everything that is on.
+/// ACS: the enabled and the supported controls. Without the latter, the controls that isolation
+/// requires and those that are enabled are supported.
 pub(super) fn acs(enabled: Option<&str>, capable: Option<&str>) -> Result<Acs, String> {
     if enabled == Some("quirk") {
         return match capable {

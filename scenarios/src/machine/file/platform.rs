@@ -1,4 +1,4 @@
-//! Platform devices, and the maps from requester identifiers, of a machine file.
+//! Platform devices of a machine file, and its maps from requester IDs.
 
 use passim_model::topology::Wire;
 use passim_model::{DeviceId, PhysAddr, Span, StreamId};
@@ -11,7 +11,7 @@ use super::super::{HeldVector, Platform};
 use super::{BankFile, HeldFile, SpiFile, refuse};
 use crate::input_error::{InputError, SourceText};
 
-/// Wires that lead nowhere in particular, by their number; or where each leads.
+/// The number of unconnected wires, or the interrupt of each wire.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum WiresFile {
@@ -64,21 +64,21 @@ pub(super) struct PlatformFile {
     streams: Vec<u32>,
     smmu: Option<usize>,
     device_id: Option<u32>,
-    /// `msi-parent`: which ITS, with that DeviceID.
+    /// `msi-parent`: the index of the ITS; the DeviceID is given separately.
     pub(super) its: Option<usize>,
-    /// How many messages it can send.
+    /// Number of messages it can send.
     #[serde(default)]
     messages: u32,
     #[serde(default)]
     regions: Vec<Spanned<BankFile>>,
-    /// Where it learns them, 16 bytes each.
+    /// The address of its message registers, 16 bytes each.
     message_table: Option<Quantity>,
-    /// Its wired interrupts, or how many there are.
+    /// Its wired interrupts, or their number.
     #[serde(default)]
     wires: WiresFile,
     #[serde(default)]
     resettable: bool,
-    /// As in a device tree, but there unless it is said.
+    /// As in a device tree, but true by default.
     dma_coherent: Option<bool>,
     driver: Option<String>,
     pub(super) group: Option<GroupNumber>,

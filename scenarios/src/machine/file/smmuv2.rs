@@ -1,4 +1,4 @@
-//! SMMUv2s of a machine file: a preset, and what is built otherwise.
+//! SMMUv2s of a machine file: a preset, and features that differ from it.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ use crate::input_error::{InputError, SourceText};
 /// log2 of the most sets of a walk cache.
 const MOST_TABLE_SETS_LG2: u8 = Geometry::MOST_SETS_OF_STRUCTURES_LG2;
 
-/// An SMMU. Whatever is not said is as the preset has it; the names are those of [`Description`].
+/// An SMMU. Features left out are the preset's; the names are those of [`Description`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SmmuV2File {
@@ -33,7 +33,7 @@ pub(super) struct SmmuV2File {
     stream_bits: Option<Spanned<u8>>,
     extended_ids: Option<Spanned<bool>>,
     coherent: Option<Spanned<bool>>,
-    /// As in a device tree; as the register says it unless it is said.
+    /// As in a device tree; by default as the register has it.
     dma_coherent: Option<bool>,
     aarch32: Option<Spanned<Aarch32File>>,
     translation_operations: Option<Spanned<bool>>,
@@ -51,17 +51,17 @@ pub(super) struct SmmuV2File {
     vmid16: Option<Spanned<bool>>,
     stall: Option<Spanned<bool>>,
     revision: Option<Spanned<u8>>,
-    /// What its driver takes it for, as a device tree says it. An MMU-500 unless said otherwise, if
-    /// it has that one's registers.
+    /// The device tree's `compatible`, by which the driver recognises it. By default an MMU-500's,
+    /// if it has that one's registers.
     compatible: Option<Spanned<String>>,
     /// As in a device tree: `calxeda,smmu-secure-config-access`.
     #[serde(default)]
     secure_config_access: bool,
-    /// How large the TLB is.
+    /// The size of the TLB.
     tlb: Option<CacheFile>,
-    /// How large the walk cache is; there is none without it.
+    /// The size of the walk cache; none without it.
     walk_cache: Option<CacheFile>,
-    /// When they take effect.
+    /// When TLB invalidations take effect.
     #[serde(default)]
     invalidations: CompletionFile,
     #[serde(default)]
@@ -119,7 +119,7 @@ enum ErratumFile {
     StalePrefetch,
 }
 
-/// The products that Linux's driver treats in their own ways, by the last name it looks for.
+/// The products that Linux's driver treats specially, by the last name it looks for.
 const MODELS: &[(&str, SmmuModel)] = &[
     ("arm,mmu-500", SmmuModel::Mmu500),
     ("marvell,ap806-smmu-500", SmmuModel::Ap806),
@@ -127,16 +127,16 @@ const MODELS: &[(&str, SmmuModel)] = &[
     ("qcom,smmu-500", SmmuModel::Qualcomm),
 ];
 
-/// SPI numbers, as a device tree counts them.
+/// SPI numbers, counted as in a device tree.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct SpisFile {
     global: Option<SpiFile>,
-    /// One for each context bank, the last for all that follow.
+    /// One for each context bank; the last serves all further banks.
     contexts: Vec<SpiFile>,
 }
 
-/// Takes over what a file says, and remembers where it says it.
+/// Takes over a value of the file, and records its place.
 fn take<T: Copy, U>(
     spans: &mut Vec<(&'static str, Range<usize>)>,
     name: &'static str,
@@ -176,7 +176,7 @@ impl SmmuV2File {
             let all = [GranuleFile::K4, GranuleFile::K16, GranuleFile::K64];
             description.granules = all.map(|granule| granules.get_ref().contains(&granule));
         }
-        // SMMUv1: ID0.NUMIRPT counts the lines there are.
+        // SMMUv1: ID0.NUMIRPT is the number of interrupt lines.
         if description.version != Version::V2 && !self.spis.contexts.is_empty() {
             description.context_interrupts = self.spis.contexts.len().min(255) as u8;
         }
@@ -248,7 +248,7 @@ impl SmmuV2File {
         }
     }
 
-    /// What translates, and how.
+    /// Stages, formats and granules.
     fn stages(&self, spans: &mut Vec<(&'static str, Range<usize>)>, description: &mut Description) {
         let d = description;
         take(spans, "version", &self.version, &mut d.version, |version| match version {
@@ -277,7 +277,7 @@ impl SmmuV2File {
         take(spans, "large_pages", &self.large_pages, &mut d.large_pages, same);
     }
 
-    /// How many of everything, and how wide.
+    /// Numbers and widths.
     fn sizes(&self, spans: &mut Vec<(&'static str, Range<usize>)>, description: &mut Description) {
         let d = description;
         let same = |value| value;
@@ -291,7 +291,7 @@ impl SmmuV2File {
         if let Some(revision) = &self.revision {
             d.revision = *revision.get_ref();
         }
-        // The lock on the control registers is there from major revision 2 on.
+        // The lock on the control registers exists from major revision 2 on.
         if let Auxiliary::Mmu500 { locked } = &mut d.auxiliary {
             *locked = d.revision >> 4 >= 2;
         }

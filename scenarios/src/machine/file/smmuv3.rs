@@ -1,4 +1,9 @@
 //! An SMMUv3 of a machine file.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `caches` | which caches does it have, and how large are they? |
+//! | `features` | what do the keys of `features` and `choices` mean? |
 
 mod caches;
 mod features;
@@ -24,18 +29,18 @@ use crate::machine::{SmmuV3, SmmuWires};
 #[serde(deny_unknown_fields)]
 pub(super) struct SmmuFile {
     base: Quantity,
-    /// ID registers as they read, with `aidr`; or `features`, which they follow from.
+    /// ID registers as they read, with `aidr`; or `features`, from which they follow.
     idr: Option<Spanned<[u32; 6]>>,
     aidr: Option<Spanned<u32>>,
     features: Option<Spanned<features::Table>>,
-    /// How long what was cached is kept.
+    /// How long cached entries are retained.
     #[serde(default)]
     caches: CachesFile,
-    /// How large the TLB is, where it is sized.
+    /// The size of the TLB, where it is sized.
     tlb: Option<Spanned<CacheFile>>,
-    /// The same of the tables that walks came to.
+    /// The size of the walk cache, likewise.
     walk_cache: Option<Spanned<CacheFile>>,
-    /// The same of what is kept of STEs and CDs.
+    /// The sizes of the STE and CD caches, likewise.
     config_caches: Option<Spanned<ConfigCachesFile>>,
     #[serde(default)]
     choices: features::Table,
@@ -54,7 +59,7 @@ enum CachesFile {
 }
 
 impl SmmuFile {
-    /// The SMMU; `span` is where the file speaks of it.
+    /// The SMMU; `span` is its place in the file.
     pub(super) fn into_smmu(
         self,
         span: &Range<usize>,

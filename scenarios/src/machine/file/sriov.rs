@@ -1,4 +1,4 @@
-//! Virtual functions: a `sriov` table of a function becomes functions of their own.
+//! Virtual functions: expands a function's `sriov` table into functions.
 
 use passim_model::pci::Sriov;
 use passim_model::{Rid, StreamId};
@@ -8,7 +8,8 @@ use super::super::quantity::{Quantity, narrow, optional_narrow};
 use super::super::{Bar, CONFIG_BYTES, Function, Isolation};
 use super::BarFile;
 
-/// The SR-IOV capability of a function as software has set it, and what its virtual functions have.
+/// The SR-IOV capability of a function as software has set it, and the features of its virtual
+/// functions.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SriovFile {
@@ -18,25 +19,25 @@ pub(super) struct SriovFile {
     /// VF Stride.
     #[serde(deserialize_with = "narrow")]
     stride: u16,
-    /// TotalVFs: how many there can be; as many as are enabled, if nothing is said.
+    /// TotalVFs; by default as many as are enabled.
     #[serde(default, deserialize_with = "optional_narrow")]
     total: Option<u16>,
-    /// How many of them the driver of the physical function enables at most.
+    /// Most of them that the driver of the physical function enables.
     #[serde(default, deserialize_with = "optional_narrow")]
     allowed: Option<u16>,
-    /// NumVFs: how many are enabled at boot.
+    /// NumVFs: number enabled at boot.
     #[serde(default, deserialize_with = "narrow")]
     enabled: u16,
-    /// Where in extended configuration space the capability lies.
+    /// Offset of the capability in extended configuration space.
     #[serde(default, deserialize_with = "optional_narrow")]
     at: Option<u16>,
     /// VF Device ID.
     #[serde(deserialize_with = "narrow")]
     device: u16,
-    /// Those of the first; the others' follow.
+    /// BARs of the first virtual function; the others' follow.
     #[serde(default)]
     bars: Vec<BarFile>,
-    /// Their MSI-X.
+    /// MSI-X of each virtual function.
     msix: Option<MsixFile>,
     /// The driver bound to each at boot.
     driver: Option<String>,
@@ -51,11 +52,11 @@ struct MsixFile {
     pba: Quantity,
 }
 
-/// Where the capabilities of a virtual function lie.
+/// Offsets of the capabilities of a virtual function.
 const MSIX_AT: u8 = 0x70;
 const PCIE_AT: u8 = 0xa0;
 
-/// Most virtual functions that are made: those of one bus and the next.
+/// Most virtual functions that are created: those of one bus and the next.
 const MOST: u16 = 511;
 
 impl SriovFile {
@@ -64,7 +65,7 @@ impl SriovFile {
         self.total.unwrap_or(self.enabled)
     }
 
-    /// How many there can be while this machine runs.
+    /// Most virtual functions that can exist while this machine runs.
     fn most(&self) -> u16 {
         self.allowed.unwrap_or(self.total())
     }
@@ -72,7 +73,7 @@ impl SriovFile {
     /// The capability of `physical`.
     ///
     /// # Errors
-    /// Words for what is wrong.
+    /// A description of the mistake.
     pub(super) fn capability(&self, physical: &Function) -> Result<Sriov, String> {
         let (total, most) = (self.total(), self.most());
         if total > MOST || (total > 1 && self.stride == 0) || self.offset == 0 {
@@ -91,7 +92,7 @@ impl SriovFile {
                 return Err(format!("sriov: there is no VF BAR {}", bar.index));
             };
             let writable = !bar.size.wrapping_sub(1);
-            // PCI 3.0 6.2.5.1: the low four bits say of what kind it is.
+            // PCI 3.0 6.2.5.1: the low four bits encode the type.
             let kind = bar.flags & 0xf;
             *register = ((bar.start | kind) as u32, writable as u32 & !0xf);
             if kind & 0b110 == 0b100
@@ -100,11 +101,11 @@ impl SriovFile {
                 *upper = ((bar.start >> 32) as u32, (writable >> 32) as u32);
             }
         }
-        // Behind what is given, or first in the list.
+        // After the capability that exists, or first in the list.
         let first = if physical.extended.is_empty() { 0x100 } else { 0x160 };
         let at = self.at.unwrap_or(first);
         let (offset, stride, device) = (self.offset, self.stride, self.device);
-        // PCI Express 5.0 9.3.3.8: each function of these cards stands by itself.
+        // PCI Express 5.0 9.3.3.8: each function of these cards is independent.
         let dependency = physical.rid.function();
         Ok(Sriov { at, total, enabled: self.enabled, offset, stride, dependency, device, bars })
     }
@@ -112,7 +113,7 @@ impl SriovFile {
     /// The virtual functions of `physical`.
     ///
     /// # Errors
-    /// Words for what is wrong.
+    /// A description of the mistake.
     pub(super) fn functions(self, physical: &Function) -> Result<Vec<Function>, String> {
         if let Some(msix) = self.msix
             && (msix.vectors == 0 || msix.vectors > 2048 || msix.bar > 5)
@@ -123,7 +124,8 @@ impl SriovFile {
     }
 
     fn function(&self, physical: &Function, index: u16) -> Result<Function, String> {
-        // PCI Express Base Specification, 9.2.1.2: both are added to the physical function's own.
+        // PCI Express Base Specification, 9.2.1.2: offset and stride are added to the physical
+        // function's requester ID.
         let distance = u32::from(self.offset) + u32::from(self.stride) * u32::from(index);
         let rid = u16::try_from(u32::from(physical.rid.get()) + distance)
             .map_err(|_| format!("sriov: virtual function {index} lies beyond bus 0xff"))?;

@@ -3,13 +3,13 @@ use passim_model::{DeviceId, IntId, Rid, StreamId};
 use super::super::{Function, Iommu, Machine, X86};
 use super::{SMALL, parse};
 
-/// A machine of these functions and what else there is.
+/// A machine of these functions and other parts.
 fn with(devices: &str) -> String {
     let head = &SMALL[..SMALL.find("[[function]]").unwrap()];
     format!("{head}{devices}")
 }
 
-/// A function of a PCI Express device/port type; `bus` is what a bridge leads to.
+/// A function of a PCI Express device/port type; `bus` is the secondary bus of a bridge.
 fn express(bdf: &str, port: u8, bus: u8, more: &str) -> String {
     let header = if bus == 0 { 0 } else { 1 };
     let mut config = [0; 0x44];
@@ -85,7 +85,7 @@ fn a_given_group_must_be_the_one_that_follows() {
     assert!(message.contains("a group has a number from 0"), "{message}");
     let (message, _) = complaint(&two("group = \"some\"", ""));
     assert!(message.contains("the number of a group or \"none\""), "{message}");
-    // What has no group has none, whatever follows for others.
+    // A device declared without a group has none, whatever follows for others.
     let machine = parse(&with(&two("group = \"none\"", ""))).unwrap();
     assert_eq!(groups(&machine), [None, Some(0)]);
 }
@@ -100,7 +100,7 @@ fn a_stream_has_one_device() {
     let machine = parse(&with(&devices(""))).unwrap();
     let second = at(&machine, "02:02.0");
     assert_eq!(second.group, None);
-    // Its own is known too; the bridge's is what it sends under.
+    // Its own StreamID is listed too; its transactions carry the bridge's.
     let numbers: Vec<_> = second.streams.iter().map(|stream| stream.get()).collect();
     assert_eq!((numbers, second.stream.get()), (vec![0x210, 0x200], 0x200));
     let (message, _) = complaint(&devices(BOUND));
@@ -136,9 +136,9 @@ fn maps_turn_requester_identifiers_into_streams_and_device_ids() {
     let stream = StreamId::new;
     assert_eq!(known("00:01.0"), (Some(0), vec![stream(0x488)], DeviceId::new(8)));
     assert_eq!(known("01:00.0"), (Some(0), vec![stream(0x4a0)], DeviceId::new(0x2_0000)));
-    // 0x132 under the mask is 0x112; what is stated wins.
+    // 0x132 under the mask is 0x112; stated identifiers win.
     assert_eq!(known("01:06.2"), (Some(0), vec![stream(7)], DeviceId::new(9)));
-    // 0x300 is in no range: it passes no SMMU, and its DeviceID is what it is.
+    // 0x300 is in no range: it passes no SMMU, and its requester ID is its DeviceID.
     assert_eq!(known("03:00.0"), (None, vec![stream(0x300)], DeviceId::new(0x300)));
     let outside = maps.replace("rid = 0x100,", "rid = 0x120,");
     let (message, _) = complaint(&format!("{outside}{port}"));
@@ -150,8 +150,8 @@ fn maps_turn_requester_identifiers_into_streams_and_device_ids() {
     assert_eq!(message, "03:00.0 has a group, but is behind no SMMU");
 }
 
-/// One map says which ITS a requester identifier is sent to and what it is known by there. What is
-/// in no range goes to the ITS of `msi_parent` as it is; what is stated wins.
+/// One map gives the ITS of a requester ID and its DeviceID there. A requester ID in no range goes
+/// to the ITS of `msi_parent` unchanged; stated identifiers win.
 #[test]
 fn maps_name_an_its() {
     let its = "
@@ -215,7 +215,7 @@ fn virtual_functions_are_functions() {
     assert_eq!(last.isolation.physical, Rid::parse("00:01.0"));
     assert_eq!((last.streams[0].get(), last.device_id.get()), (0x8c, 0x8c));
     assert_eq!(last.msix_pba().unwrap().offset, 0x2000);
-    // Two more that nobody has turned on come behind everything that is there.
+    // Two more that are not enabled follow after all others.
     let more = devices.replacen("enabled = 3", "total = 6\nallowed = 5\nenabled = 3", 1);
     let machine = parse(&with(&more)).unwrap();
     assert_eq!(groups(&machine), [0, 1, 2, 3, 4, 5].map(Some));

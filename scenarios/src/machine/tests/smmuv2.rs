@@ -31,7 +31,7 @@ fn a_preset_may_be_built_otherwise() {
         granules: [true, false, false],
         aarch32: Aarch32::Long,
         revision: 0x11,
-        // The lock came with major revision 2.
+        // The lock exists from major revision 2 on.
         auxiliary: Auxiliary::Mmu500 { locked: false },
         ..Description::MMU_500
     };
@@ -107,12 +107,12 @@ fn devices_that_share_an_entry_are_one_group_where_entries_are_theirs() {
     assert_eq!(groups(&machine.grouped(Smmu2Entries::OfTheDomain).unwrap()), apart);
     let shared = machine.grouped(Smmu2Entries::OfTheDevice).unwrap();
     assert_eq!(groups(&shared), [vec![Some(0), Some(0), Some(1), Some(1)], vec![Some(1), Some(2)]]);
-    // Others are what they were.
+    // Other machines are unchanged.
     let armada = builtin("armada-7040").unwrap().unwrap();
     assert_eq!(*armada.grouped(Smmu2Entries::OfTheDevice).unwrap(), armada);
 }
 
-/// Three devices of the board, of which the second has a stream of each of the others.
+/// Three platform devices, of which the second shares a stream with each of the others.
 #[test]
 fn a_device_between_two_groups_is_refused() {
     let smmu =
@@ -134,7 +134,7 @@ fn a_device_between_two_groups_is_refused() {
     // The last of its entries decides: a free one hides the first from the driver.
     assert!(conflict(&[first.clone(), device("c", "[1, 3]", "")]).is_some());
     assert_eq!(conflict(&[first, device("c", "[3, 1]", "")]), None);
-    // Numbers that are given apart contradict it.
+    // Different stated groups contradict it.
     let numbered = [device("a", "[1]", "group = 4"), device("c", "[1]", "group = 5")];
     assert!(conflict(&numbered).unwrap().starts_with("group 5, but one stream mapping entry"));
     let one = [device("a", "[1]", ""), device("c", "[1]", "group = 5")];

@@ -4,7 +4,7 @@ use super::super::{Gic, Iommu, Machine};
 use crate::input_error::{InputError, SourceText};
 use crate::recording::Topology;
 
-/// A root port with a bridge below it that leads to conventional PCI, and a device there.
+/// A root port with a bridge below it to conventional PCI, and a device there.
 fn text() -> String {
     let board = r#"{"board":{"machine":"virt-9.0","gic":"v2m","smmu":"stage2","cpus":2,"cpu":"cortex-a72","ram":1073741824,"ram_base":"0x40000000","page":4096,"kernel":"6.1.192","io_strict_devmem":false}}"#;
     let pci = |bdf: &str, group: u8| {
@@ -65,9 +65,9 @@ fn a_bridge_answers_for_what_lies_behind_it() {
     assert_eq!(behind.streams, [StreamId::new(0x218), StreamId::new(0x200)]);
     assert_eq!(behind.device_id, DeviceId::new(0x200));
     assert_eq!(behind.reserved.len(), 1);
-    // The bridge itself sits on PCI Express, where nobody answers for it.
+    // The bridge itself is on PCI Express, where no bridge aliases it.
     assert_eq!(function(1, 0).streams, [StreamId::new(0x100)]);
-    // Both ways to number a vector.
+    // Both ways of numbering a vector.
     assert_eq!((function(0, 5).held[0].irq, function(0, 5).held[0].vector), (21, 0));
     assert_eq!((function(1, 0).held[0].irq, function(1, 0).held[0].vector), (22, 3));
 }

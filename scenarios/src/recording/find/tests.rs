@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::find;
 
-/// A folder that is gone when the test is over.
+/// A folder that is removed at the end of the test.
 struct Folder(PathBuf);
 
 impl Folder {

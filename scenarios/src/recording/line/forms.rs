@@ -1,4 +1,4 @@
-//! The forms in which lines are written, where they differ from what they say.
+//! The written forms of lines, where they differ from their meaning.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use super::super::number::{self, Number};
 use super::{IoctlArgument, IoctlLine, Status, StatusCounter};
 
-/// The keys that tell a line's kind.
+/// The keys that decide a line's kind.
 #[derive(Default)]
 pub(in crate::recording) struct Head<'a> {
     /// The first key; empty for an empty object.
@@ -18,7 +18,7 @@ pub(in crate::recording) struct Head<'a> {
     pub(super) step: Option<String>,
     /// The value of `op`.
     pub(super) op: Option<String>,
-    /// Whether there is a `req`.
+    /// Whether the key `req` exists.
     pub(super) has_req: bool,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct ProcInterrupts {
     pub(super) line: String,
 }
 
-/// The fields of an ioctl, in either of its two forms: in a `step` line `fd` is the number, in the
+/// The fields of an ioctl, in either of its two forms: in a `step` line `fd` is the number, in
 /// others it is a name and `fdn` the number.
 #[derive(Deserialize)]
 pub(super) struct IoctlFields {
@@ -150,7 +150,7 @@ impl Visitor<'_> for Descriptor {
     }
 }
 
-/// A `status` line as written.
+/// A `status` line, as written.
 #[derive(Deserialize)]
 pub(super) struct StatusText {
     status: String,
@@ -173,7 +173,7 @@ impl TryFrom<StatusText> for Status {
     }
 }
 
-/// Page frame numbers, -1 for a page that is not there.
+/// Page frame numbers, -1 for a missing page.
 pub(super) fn pfns<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<Option<u64>>, D::Error> {

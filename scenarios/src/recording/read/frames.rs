@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// Decompresses frame after frame, skippable ones skipped, checksums checked.
+/// Decompresses all frames, skips skippable ones, and verifies checksums.
 pub(super) struct Frames<R> {
     source: R,
     decoder: FrameDecoder,
@@ -15,14 +15,14 @@ pub(super) struct Frames<R> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Where a frame, or the end of the file, may follow.
+    /// Before a frame, or the end of the file.
     Between,
     /// In a frame.
     Inside,
 }
 
-/// Why a file is not a zstd stream. Carried inside an [`io::Error`] to tell it from one of the
-/// disk.
+/// Why a file is not a zstd stream. It is wrapped in an [`io::Error`], and so distinguishable from
+/// an error of the disk.
 #[derive(Debug)]
 pub(super) struct Corrupt(String);
 
@@ -63,7 +63,7 @@ impl<R: BufRead> Frames<R> {
         }
     }
 
-    /// Decodes until there are bytes to give or the frame is at its end.
+    /// Decodes until output is available or the frame ends.
     fn decode(&mut self) -> io::Result<()> {
         while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
             self.decoder

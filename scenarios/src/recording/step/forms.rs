@@ -1,4 +1,4 @@
-//! The forms in which steps are written, where they differ from what they say.
+//! The written forms of steps, where they differ from their meaning.
 
 use passim_model::{PageSize, Rid, UserAddr};
 use serde::Deserialize;
@@ -164,8 +164,8 @@ pub(super) fn yes_or_no<'de, D: Deserializer<'de>>(
     }
 }
 
-/// Decimal digits in quotes: a parameter's value as the kernel prints it, the one exception from
-/// the recordings' rule that numbers in quotes are hexadecimal.
+/// Decimal digits in quotes: a parameter's value as the kernel prints it, the only exception to the
+/// recordings' rule that numbers in quotes are hexadecimal.
 pub(super) fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let number = text.parse();

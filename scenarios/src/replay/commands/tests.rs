@@ -1,4 +1,4 @@
-//! Sequences of commands, compared.
+//! Comparison of command sequences.
 
 use super::{Added, alike, alike_but_for_pairs, difference};
 use crate::replay::compare::Place;
@@ -19,10 +19,10 @@ fn addresses_and_identifiers_do_not_count() {
     let one = kinds(&[ste(8), va(7, 0x1000, 4), SYNC]);
     let same = kinds(&[ste(24), va(9, 0x7000, 4), [SYNC[0] + (1 << 32), 0x9000_0000]]);
     assert!(alike(&one, &same));
-    // How much is invalidated does.
+    // The size of an invalidation does count.
     assert!(!alike(&one, &kinds(&[ste(8), va(7, 0x1000, 5), SYNC])));
     assert!(!alike(&one, &kinds(&[va(7, 0x1000, 4), ste(8), SYNC])));
-    // What a dump no longer holds is only counted.
+    // Commands that a dump no longer contains are only counted.
     assert!(alike(&[None, None, one[2]], &one));
     assert!(!alike(&[None, one[2]], &one));
     let place = Place { line: 1, call: "dump".to_owned() };
@@ -38,7 +38,7 @@ fn a_pair_of_syncs_may_be_left_out_where_one_was() {
     let alike_but = |words: &[[u64; 2]]| alike_but_for_pairs(&kernel, &kinds(words));
     assert!(alike_but(&[ste, SYNC, SYNC, SYNC, ste, SYNC]));
     assert!(alike_but(&[ste, SYNC, SYNC, SYNC, ste, SYNC, SYNC, SYNC]));
-    // Not one of them, nor other commands, nor where the kernel has more.
+    // Not for one SYNC, nor for other commands, nor where the kernel has more.
     assert!(!alike_but(&[ste, SYNC, SYNC, ste, SYNC]));
     assert!(!alike_but(&[ste, ste, ste, SYNC, ste, SYNC]));
     let more = kinds(&[ste, SYNC, SYNC, SYNC, ste, SYNC]);

@@ -1,4 +1,4 @@
-//! An ITS apart from the board, on memory of its own, as a dump describes it.
+//! An ITS on separate memory, built from a dump.
 
 use passim_gic::its::image::Mappings;
 use passim_gic::its::{Arrival, Failure, Layout, TRANSLATER};
@@ -29,7 +29,7 @@ pub(super) struct Apart {
 }
 
 impl Apart {
-    /// Memory holds level 1 of the tables, and nothing is mapped.
+    /// Before the commands: memory contains level 1 of the tables, and nothing is mapped.
     pub(super) fn before_commands(
         machine: &Machine,
         facts: &GicIts,
@@ -58,7 +58,7 @@ impl Apart {
         Ok(apart)
     }
 
-    /// Memory holds the tables of the dump.
+    /// After the commands: memory contains the tables of the dump.
     pub(super) fn from_tables(
         machine: &Machine,
         facts: &GicIts,
@@ -92,16 +92,15 @@ impl Apart {
         self.gic.store(block, offset, size, value, &mut self.memory);
     }
 
-    /// What the tables map.
+    /// The mappings in the tables.
     pub(super) fn mappings(&self) -> Mappings {
         let its = self.gic.its().first();
         its.and_then(|its| its.mappings(&self.memory).ok()).unwrap_or_default().mappings
     }
 
-    /// Performs every command of the dump, one after the other. What software did to memory between
-    /// them is not in the dump, but that a table was zeroed before its MAPD is the architecture's
-    /// demand. `again`, a command may find that a later one has taken away what a lost one had
-    /// mapped.
+    /// Performs every command of the dump, in order. Software's writes to memory between them are
+    /// not in the dump, but the architecture requires that a table is zeroed before its MAPD. With
+    /// `again`, a command may fail because a later one has unmapped what a lost one had mapped.
     pub(super) fn perform(&mut self, dump: &ItsDump, again: bool) -> Result<(), String> {
         let base = dump.registers.get("CBASER").copied().unwrap_or(0) & 0x000f_ffff_ffff_f000;
         let bytes = ((dump.registers.get("CBASER").copied().unwrap_or(0) & 0xff) + 1) << 12;
@@ -138,7 +137,8 @@ impl Apart {
         Ok(())
     }
 
-    /// That memory holds the tables of the dump, entry by entry, and nothing else is mapped.
+    /// Checks that memory contains the tables of the dump, entry by entry, and that nothing else is
+    /// mapped.
     pub(super) fn agrees(&self, dump: &ItsDump) -> Result<(), String> {
         for table in [DEVICES, COLLECTIONS].into_iter().filter_map(|kind| dump.table(kind)) {
             for (number, entry) in &table.entries {
@@ -180,8 +180,8 @@ impl Apart {
         Ok(())
     }
 
-    /// Every device writes every event there is room for: those that are mapped raise their LPI at
-    /// their CPU, the others nothing.
+    /// Sends every event within range from every device: mapped events must raise their LPI at
+    /// their CPU, others nothing.
     pub(super) fn translate(&mut self, place: &Place, mapped: &Mappings) -> Option<Difference> {
         for (&device, entry) in &mapped.devices {
             for event in 0..1u32 << entry.event_bits.min(16) {
@@ -226,14 +226,14 @@ fn entry_text(bytes: u64, entry: u128) -> String {
     format!("{said} ({entry:#x})")
 }
 
-/// Where the entry of an event is.
+/// The address of an event's entry.
 fn entry_of(itt: &Itt, event: u64) -> Result<PhysAddr, String> {
     let offset = event.checked_mul(itt.entry_size);
     let at = offset.and_then(|offset| itt.at.checked_add(offset));
     at.ok_or_else(|| format!("event {event} is beyond all memory"))
 }
 
-/// Where an entry of a table is.
+/// The address of a table's entry.
 fn place_of(table: &Table, number: u64) -> Result<PhysAddr, String> {
     let nowhere = || format!("entry {number} is in no page of its table");
     let Some(base) = table.at else { return Err(nowhere()) };

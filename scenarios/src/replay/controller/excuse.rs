@@ -1,8 +1,8 @@
-//! Which errors of a command the loss of earlier commands explains.
+//! Command errors that the loss of earlier commands explains.
 //!
-//! A queue that has wrapped is performed once more on the tables that it left. A command may then
-//! name what a later one has taken away, and what an earlier one that is lost had put there. What
-//! an earlier one that is not lost has put there must be found.
+//! The commands of a wrapped queue are performed again on the tables that they produced. A command
+//! may then name something that a later one has unmapped, and that a lost earlier one had mapped.
+//! What an earlier command in the queue has mapped must be found.
 
 use passim_gic::its::Reason;
 
@@ -33,7 +33,7 @@ fn is_valid(command: &[u64; 4]) -> bool {
     command[2] >> 63 != 0
 }
 
-/// Whether the last command of `commands` may come to this because commands before the first are
+/// Whether the last command of `commands` may fail for this reason because earlier commands are
 /// lost.
 pub(super) fn by_loss(commands: &[[u64; 4]], reason: Reason) -> bool {
     let Some((failed, earlier)) = commands.split_last() else { return false };
@@ -48,7 +48,7 @@ pub(super) fn by_loss(commands: &[[u64; 4]], reason: Reason) -> bool {
         earlier.iter().any(|it| number(it) == MAPC && is_valid(it) && collection(it) == icid)
     };
     match reason {
-        // A MAPD says where the table is and how large; the table is empty then.
+        // A MAPD gives the table's address and size; the table is empty then.
         Reason::UnmappedDevice | Reason::EventOutOfRange => !device_is_mapped(),
         Reason::UnmappedInterrupt => !device_is_mapped() && !event_is_mapped(),
         Reason::UnmappedCollection => !collection_is_mapped(collection(failed)),
@@ -58,7 +58,7 @@ pub(super) fn by_loss(commands: &[[u64; 4]], reason: Reason) -> bool {
             let last = earlier.iter().filter(places).rfind(of_event);
             last.is_none_or(|last| !collection_is_mapped(collection(last)))
         }
-        // Numbers out of range, and what is no command, are so whatever came before.
+        // Numbers out of range and unknown commands fail regardless of earlier commands.
         _ => false,
     }
 }

@@ -1,10 +1,10 @@
-//! Fields of registers and commands that a comparison needs, transcribed once more. IHI 0069 H 5.3,
+//! Fields of registers and commands for comparisons, transcribed independently. IHI 0069 H 5.3,
 //! 12.10, 12.18.
 
 use passim_gic::its::Spelled;
 use passim_model::Width;
 
-/// A register that is compared, and in which bits.
+/// A register to compare, and its compared bits.
 pub(super) struct Named {
     pub(super) name: &'static str,
     pub(super) offset: u64,
@@ -51,7 +51,7 @@ pub(super) fn propbaser_bits(propbaser: u64) -> u32 {
     (propbaser & 0x1f) as u32 + 1
 }
 
-/// The command that any driver sends first, MAPC, and MAPD.
+/// MAPC, which every driver sends first, and MAPD.
 pub(super) const COMMANDS: (u64, u64) = (0x09, 0x08);
 
 /// GITS_TYPER.PTA: commands name redistributors by address.
@@ -60,7 +60,7 @@ const PTA: u64 = 1 << 19;
 /// MAPD.ITT_addr.
 pub(super) const ITT_ADDRESS: u64 = 0x000f_ffff_ffff_ff00;
 
-/// A command without where a table lies.
+/// A command without the address of a table.
 pub(super) fn comparable(command: &[u64; 4]) -> [u64; 4] {
     let [first, second, third, fourth] = *command;
     let third = if first & 0xff == COMMANDS.1 { third & !ITT_ADDRESS } else { third };

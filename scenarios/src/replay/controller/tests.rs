@@ -1,4 +1,4 @@
-//! A dump that says something else than the model is noticed, whatever it is.
+//! Every change of a dump is detected.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn recorded() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/recordings/linux-6.12-4k/its")
 }
 
-/// What replay says of the recording when the dump in its middle has `was` written as `is`.
+/// The differences of a replay after `was` is replaced by `is` in the middle dump.
 fn differences(was: &str, is: &str) -> Vec<(String, String)> {
     let name = format!("passim-its-{}-{}", std::process::id(), was.len() * 1000 + is.len());
     let folder = std::env::temp_dir().join(name);
@@ -68,7 +68,8 @@ fn every_part_of_a_dump_is_looked_at() {
     }
 }
 
-/// The commands of a dump are performed by themselves: tables that others would leave are noticed.
+/// The commands of a dump are performed on their own: tables that they would not produce are
+/// detected.
 #[test]
 fn commands_must_leave_the_tables() {
     let found = differences("000003ff000000000000800b", "000003ff000000000000800f");
@@ -81,7 +82,7 @@ fn commands_must_leave_the_tables() {
     assert!(found.contains(&left), "{found:?}");
 }
 
-/// The dump of the middle, as if its queue had wrapped after this many of its commands.
+/// The middle dump, as if its queue had wrapped after this many of its commands.
 fn wrapped(lost: usize) -> ItsDump {
     let mut dump = ItsDump::read(&recorded().join("dumps/its_unsafe_1.json.zst")).unwrap();
     dump.commands.drain(..lost);
@@ -95,7 +96,7 @@ fn said(dump: &ItsDump) -> Option<String> {
     performed(&machine, &gic, &place, dump).map(|difference| difference.model)
 }
 
-/// Wherever a queue wraps, the commands since then leave the tables as they are.
+/// Wherever a queue wraps, the commands since then leave the tables unchanged.
 #[test]
 fn commands_since_a_wrap_leave_what_they_left() {
     for lost in 0..wrapped(0).commands.len() {
@@ -103,8 +104,8 @@ fn commands_since_a_wrap_leave_what_they_left() {
     }
 }
 
-/// An entry that says something else than a command since the wrap is noticed, with the last
-/// command that names it and no later.
+/// An entry that differs from a command since the wrap is detected, up to the last command that
+/// names it.
 #[test]
 fn tables_that_commands_since_a_wrap_would_not_leave_are_noticed() {
     let commands = wrapped(0).commands;

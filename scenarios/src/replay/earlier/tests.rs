@@ -1,4 +1,4 @@
-//! Which groups earlier suites claimed, as their lines say.
+//! Groups that earlier suites claimed, found from their lines.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Earlier, earlier};
 use crate::recording::{Found, Topology};
 
-/// A folder with a topology of these suites and recordings of these.
+/// A folder with a topology of these suites, and these recordings.
 fn folder(name: &str, suites: &str, recordings: &[(&str, &[&str])]) -> PathBuf {
     let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/small/topo.jsonl");
     let topology = fs::read_to_string(small).unwrap();
@@ -72,7 +72,7 @@ fn groups_that_earlier_suites_claimed_are_known() {
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// A recording that breaks off is told of, and nothing of it counts: not even what it claimed.
+/// A recording that breaks off is reported, and its claims do not count.
 #[test]
 fn an_earlier_recording_that_cannot_be_read_counts_as_none() {
     let good = [START.to_owned(), open("/dev/vfio/3", 3), claim(3, 0)];

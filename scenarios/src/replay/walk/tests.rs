@@ -1,4 +1,4 @@
-//! What a walk leaves out, counted.
+//! Skipped pages and dumps are counted.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Translation table descriptors by the names of the Arm Architecture Reference Manual: DDI 0487
-//! D8.3.
+//! Translation table descriptors, whose fields have the names of the Arm Architecture Reference
+//! Manual: DDI 0487 D8.3.
 
 use passim_model::layout;
 use passim_model::pgtable::vmsav8::{Address64K, Descriptor, WideAddress4K, WideAddress16K};
@@ -10,7 +10,7 @@ use crate::op::{DescriptorKind, YesNo};
 use crate::script::FieldValues;
 
 layout! {
-    /// A descriptor that leads to a table of stage 1.
+    /// A table descriptor of stage 1.
     struct Table {
         AF = bit(10);
         PXN_TABLE = bit(59);
@@ -52,20 +52,20 @@ layout! {
 }
 
 layout! {
-    /// The part of an address that descriptors of the 64K granule hold elsewhere.
+    /// The part of an address that descriptors of the 64K granule hold in another place.
     struct High64K {
         BITS_51_48 = bits(51, 48);
     }
 }
 
 layout! {
-    /// The part of an address that descriptors with DS hold elsewhere.
+    /// The part of an address that descriptors with DS hold in another place.
     struct HighWide {
         BITS_51_50 = bits(51, 50);
     }
 }
 
-/// Where a descriptor's address goes.
+/// A descriptor's output address.
 pub(super) struct Output {
     /// The address.
     pub(super) oa: u64,

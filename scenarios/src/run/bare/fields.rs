@@ -1,4 +1,5 @@
-//! Fields by name, as a scenario gives them: to words, or to an error that points at one.
+//! Fields by name, as a scenario gives them: stored into words, or an error that names the wrong
+//! one.
 
 use passim_model::bits::Field;
 use passim_smmu::v3::names::Structure;
@@ -7,7 +8,7 @@ use super::super::Unperformable;
 use crate::input_error::nearest;
 use crate::script::FieldValues;
 
-/// A field as names know it: the name, the word it lies in, where in it.
+/// A field: its name, the index of its word, its bits.
 pub(super) type Named = (&'static str, usize, Field);
 
 /// The fields of a structure.
@@ -16,7 +17,7 @@ pub(super) fn of_structure(structure: &Structure) -> Vec<Named> {
     fields.filter(|(name, ..)| *name != "OPCODE").collect()
 }
 
-/// How a scenario spells the name of a field.
+/// The key of a field in a scenario.
 fn key_of(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "")
 }

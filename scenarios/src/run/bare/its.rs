@@ -1,7 +1,12 @@
-//! The GICv3 of a bare machine, as software drives it: registers, a queue in memory, tables.
+//! The GICv3 of a bare machine, driven by the scenario: registers, a queue in memory, tables.
 //!
-//! Numbers here are transcribed from IHI 0069 H once more. What hardware and Linux's driver make of
-//! them is decided elsewhere.
+//! Numbers are transcribed from IHI 0069 H once more, independently of the hardware and of Linux's
+//! driver.
+//!
+//! | room | question it answers |
+//! | --- | --- |
+//! | `command` | what are a command's 32 bytes? |
+//! | `registers` | which register has a name, and where is it? |
 
 mod command;
 mod registers;
@@ -18,9 +23,9 @@ use crate::op::{CommandName, ItsOp, Number, WireLevel, YesNo};
 use crate::system::Board;
 use command::Given;
 
-/// How often a driver looks whether a command is done.
+/// Most times a driver polls whether a command has completed.
 const MOST_LOOKS: u32 = 1 << 16;
-/// Most interrupts that are taken at once: there are no more INTIDs.
+/// Most interrupts that are acknowledged in a row: no GIC has more INTIDs.
 const MOST_TAKEN: usize = 1 << 24;
 /// GITS_CREADR.Stalled.
 const STALLED: u64 = 1;
@@ -31,11 +36,11 @@ const QUEUE_BYTES: u64 = 0x1_0000;
 /// GITS_BASER: Page_Size of 64 KiB.
 const PAGES_64K: u64 = 2 << 8;
 
-/// A board and where its GICv3 is.
+/// A board and the addresses of its GICv3.
 pub(super) struct GicOnBoard<'a> {
     pub(super) board: &'a mut Board,
     pub(super) gic: &'a GicIts,
-    /// What the ITSs make of the operation.
+    /// The results of the ITSs' commands.
     pub(super) heard: &'a mut Vec<Answered>,
 }
 
@@ -43,7 +48,8 @@ fn abort(abort: Abort) -> Unperformable {
     Unperformable::new(abort.to_string())
 }
 
-/// A register of a CPU's interface, where a kernel drives the machine: nothing is taken from it.
+/// Accesses a register of a CPU's interface on a machine that a kernel drives: acknowledging is
+/// refused.
 pub(in crate::run) fn interface_of_kernel(board: &mut Board, name: &str, cpu: u16) -> Outcome {
     let register = registers::icc(name)?;
     if matches!(register, IccRegister::Iar0 | IccRegister::Iar1) {
@@ -56,7 +62,7 @@ pub(in crate::run) fn interface_of_kernel(board: &mut Board, name: &str, cpu: u1
     Ok(vec![Number(value).to_string()])
 }
 
-/// Whose interface is meant must be there.
+/// Refuses a CPU that does not exist.
 fn existing(board: &Board, cpu: u16) -> Result<(), Unperformable> {
     let count = board.gicv3().map_or(0, |gic| gic.cpus().count());
     match usize::from(cpu) < count {
@@ -137,7 +143,7 @@ impl GicOnBoard<'_> {
         Ok(vec![line])
     }
 
-    /// A register of a CPU's interface.
+    /// Accesses a register of a CPU's interface.
     fn icc(&mut self, op: &ItsOp) -> Result<String, Unperformable> {
         let (name, cpu, value) = match op {
             ItsOp::IccLoad { register, cpu } => (register, *cpu, None),
@@ -156,7 +162,7 @@ impl GicOnBoard<'_> {
         })
     }
 
-    /// Something happens on a wire.
+    /// Signals a wire.
     fn wire(
         &mut self,
         intid: u32,
@@ -279,7 +285,7 @@ impl GicOnBoard<'_> {
                 4 => collections,
                 _ => continue,
             };
-            // 64 KiB, of the largest pages that there are: as many, less one.
+            // 64 KiB of the largest pages that the ITS supports: the number of pages, less one.
             self.store(&name, 0, its, PAGES_64K)?;
             let (code, pages) = match self.load(&name, 0, its)? >> 8 & 3 {
                 0 => (0, 15),
@@ -296,7 +302,7 @@ impl GicOnBoard<'_> {
         Ok("ok".to_owned())
     }
 
-    /// GITS_TYPER.PTA says whether a redistributor is called by its address or by its number.
+    /// GITS_TYPER.PTA selects whether RDbase is a redistributor's address or its number.
     fn words(
         &mut self,
         op: &ItsOp,
@@ -311,7 +317,7 @@ impl GicOnBoard<'_> {
         })
     }
 
-    /// Writes a command where GITS_CWRITER points, and moves that on.
+    /// Writes a command at GITS_CWRITER, and advances that.
     fn submit(&mut self, its: u16, words: [u64; 4], wait: bool) -> Result<String, Unperformable> {
         let base = self.load("GITS_CBASER", 0, its)? & 0x000f_ffff_ffff_f000;
         let bytes = ((self.load("GITS_CBASER", 0, its)? & 0xff) + 1) << 12;
@@ -383,7 +389,7 @@ impl GicOnBoard<'_> {
         })
     }
 
-    /// `device 0x2, event 20: 0x010307`: what an ITS said of each.
+    /// `device 0x2, event 20: 0x010307`: the failed writes that an ITS reported.
     fn failed_writes(&mut self, its: u16) -> Vec<String> {
         let failed = self.board.take_failed_writes(its).into_iter();
         let line = |FailedWrite { device, wrote, syndrome }| {
@@ -413,7 +419,7 @@ impl GicOnBoard<'_> {
                 memory.read(at, &mut byte).map(|()| Number(u64::from(byte[0])).to_string())
             }
         };
-        // Where the table is, is for the scenario to say, and for software to get wrong.
+        // The scenario chooses the address of the table, as software does, right or wrong.
         Ok(answered.unwrap_or_else(|abort| abort.to_string()))
     }
 
@@ -428,7 +434,7 @@ impl GicOnBoard<'_> {
         self.board.write_icc(IccRegister::Eoir1, intid);
     }
 
-    /// Interrupts in the order in which they come; runs of numbers in short.
+    /// Acknowledged interrupts in order; runs of numbers are abbreviated.
     fn take(&mut self, cpu: u16) -> String {
         let mut runs: Vec<(u64, u64)> = Vec::new();
         let mut count = 0;
@@ -464,7 +470,7 @@ fn taken(intid: Option<u64>) -> String {
 
 fn failure(report: &Report) -> String {
     let signalled = if report.signalled { ", signalled as an SError" } else { "" };
-    // Of a command that failed the text has it.
+    // The text of a failed command contains it already.
     let own = match report.failure {
         Failure::Memory(_) => report.syndrome.map(|it| format!(" ({it:#08x})")).unwrap_or_default(),
         Failure::Command(_) => String::new(),

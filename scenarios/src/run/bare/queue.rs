@@ -1,5 +1,4 @@
-//! Queues of an SMMUv3, as the scenario has set them up: it is the software, and where its queues
-//! are it has told the SMMU.
+//! Queues of an SMMUv3, at the addresses that the scenario stored to the SMMU's registers.
 
 use passim_model::{Host, PhysAddr};
 use passim_smmu::v3::names::Register;
@@ -43,7 +42,7 @@ impl QueueKind {
     }
 }
 
-/// A queue, as software has set it up.
+/// A queue, as its base register describes it.
 pub(super) struct Queue {
     base: u64,
     lg2: u32,
@@ -51,7 +50,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Where the entry of an index with its wrap bit is.
+    /// The address of the entry at an index with its wrap bit.
     pub(super) fn entry(&self, pointer: u64) -> PhysAddr {
         let index = pointer & ((1 << self.lg2) - 1);
         PhysAddr::new(self.base.wrapping_add(index << self.entry_lg2))

@@ -1,4 +1,4 @@
-//! What an SMMU did, in the words of the specification.
+//! An SMMU's actions, in the words of the specification.
 
 use passim_model::ats::{Completion, Invalidation, PageResponse, ResponseCode};
 use passim_model::bits::Field;
@@ -10,7 +10,7 @@ use passim_smmu::v3::{Class, EventKind, PageOutcome, Path, Record, Transaction, 
 use crate::run::outcome;
 use crate::system::Outcome;
 
-/// `0x9 SMMUEN=1 CMDQEN=1`: a register, and its fields that are not zero.
+/// `0x9 SMMUEN=1 CMDQEN=1`: a register's value, and its non-zero fields.
 pub(super) fn register(value: u64, fields: Fields) -> String {
     let mut text = format!("{value:#x}");
     for (name, field) in fields.iter().filter(|(_, field)| field.is_set(value)) {
@@ -19,7 +19,7 @@ pub(super) fn register(value: u64, fields: Fields) -> String {
     text
 }
 
-/// A field's value: in hexadecimal what does not fit one digit.
+/// A field's value: in hexadecimal unless it is a single digit.
 fn shown(field: Field, word: u64) -> String {
     match field.said(word) {
         digit @ 0..=9 => digit.to_string(),
@@ -27,7 +27,7 @@ fn shown(field: Field, word: u64) -> String {
     }
 }
 
-/// `0x10000 -> 0x48000000: r|w, 4K, memory 0xff inner, walked`, or why not.
+/// `0x10000 -> 0x48000000: r|w, 4K, memory 0xff inner, walked`, or the reason that ended it.
 pub(super) fn answer(iova: Iova, outcome: &Outcome) -> String {
     match outcome {
         Outcome::Translated(translated) => format!("{iova} -> {}", self::translated(translated)),
@@ -36,7 +36,7 @@ pub(super) fn answer(iova: Iova, outcome: &Outcome) -> String {
     }
 }
 
-/// What becomes of a transaction that no bus can carry on.
+/// The result of a transaction of an unsupported type.
 pub(super) fn unsupported(iova: Iova, record: Record) -> String {
     let recorded = match record {
         Record::Suppressed => "aborted, nothing recorded".to_owned(),
@@ -47,7 +47,7 @@ pub(super) fn unsupported(iova: Iova, record: Record) -> String {
     format!("{iova}: {recorded}")
 }
 
-/// What became of the record of an event.
+/// Whether the record of an event was written.
 pub(super) fn record_of_event(record: Record) -> &'static str {
     outcome::record_text(record)
 }
@@ -83,13 +83,13 @@ fn size(lg2: u32) -> String {
     format!("{}{unit}", 1u64 << (lg2 % 10))
 }
 
-/// A transaction that had stalled.
+/// A transaction that continued after a stall.
 pub(super) fn resolved(transaction: &Transaction, outcome: &Outcome) -> String {
     let stream = transaction.requester.stream.get();
     format!("stream {stream:#x} went on: {}", answer(transaction.iova, outcome))
 }
 
-/// `0x48000000: r|w, 4K`, or why there is no answer.
+/// `0x48000000: r|w, 4K`, or the reason that no translation was returned.
 pub(super) fn completion(completion: &Completion) -> String {
     match completion {
         Completion::Success(grant) => {
@@ -124,7 +124,7 @@ fn pasid(substream: Option<SubstreamId>) -> String {
     substream.map_or_else(String::new, |substream| format!(" PASID {:#x}", substream.get()))
 }
 
-/// A message to a device; `None` for what is shown otherwise.
+/// A message to a device; `None` for effects that are shown elsewhere.
 pub(super) fn effect(effect: &Effect) -> Option<String> {
     match effect {
         Effect::InvalidateAtc(Invalidation { tag, stream, substream, global, first, last }) => {
@@ -143,7 +143,7 @@ pub(super) fn effect(effect: &Effect) -> Option<String> {
     }
 }
 
-/// A record of the PRI queue, its fields that are not zero.
+/// A record of the PRI queue: its non-zero fields.
 pub(super) fn page_request(words: &[u64]) -> String {
     let mut text = "page request".to_owned();
     for field in PAGE_REQUEST.fields() {
@@ -155,7 +155,7 @@ pub(super) fn page_request(words: &[u64]) -> String {
     text
 }
 
-/// A record of the Event queue: its name, every field it has, and bits that belong to none.
+/// A record of the Event queue: its name, all its fields, and set bits that belong to no field.
 pub(super) fn record(words: [u64; 4]) -> String {
     let number = words[0] & 0xff;
     let Some(kind) = EventKind::ALL.into_iter().find(|kind| u64::from(kind.number()) == number)

@@ -1,4 +1,5 @@
-//! What the kernel tells an ITS, read from the queue in memory, is what was recorded.
+//! The commands that the kernel sends to an ITS, read from the queue in memory, match the
+//! recording.
 
 use passim_model::{Host, PhysAddr, Width};
 
@@ -10,11 +11,11 @@ use crate::system::Board;
 const ITS: u64 = 0x0808_0000;
 const REDISTRIBUTORS: u64 = 0x080a_0000;
 
-/// A command: its name, DeviceID, EventID, and of the fields that hold other numbers those that
-/// do not depend on where tables lie.
+/// A command: its name, DeviceID, EventID, and those of its other fields that do not depend on the
+/// addresses of tables.
 type Told = (&'static str, u64, u64, u64);
 
-/// Everything in the queue, from its start to CWRITER.
+/// All commands in the queue, from its start to CWRITER.
 fn told(board: &mut Board) -> Vec<Told> {
     let mut load = |offset| board.load(PhysAddr::new(ITS + offset), Width::W64).unwrap();
     let (base, end) = (load(0x80) & 0xf_ffff_ffff_f000, load(0x88));
@@ -59,8 +60,8 @@ fn board(runner: &mut Runner) -> &mut Board {
     &mut running(runner).system.board
 }
 
-/// Up to dump `unsafe_0` of the recording `its` of 6.12: the board boots, two drivers of the kernel
-/// take a message each, and VFIO one of 00:01.0.
+/// Up to dump `unsafe_0` of the recording `its` of 6.12: the machine boots, two drivers of the
+/// kernel allocate a message each, and VFIO one of 00:01.0.
 const ONE_MESSAGE: [Told; 23] = [
     ("MAPC", 0, 0, 1 << 63),
     ("SYNC", 0, 0, 0),
@@ -87,7 +88,7 @@ const ONE_MESSAGE: [Told; 23] = [
     ("SYNC", 0, 0, 0),
 ];
 
-/// What follows up to dump `unsafe_1`: the message is given back.
+/// The commands up to dump `unsafe_1`: the message is freed.
 const BACK: [Told; 5] = [
     ("INV", 0x8, 0, 0),
     ("SYNC", 0, 0, 0),
@@ -129,7 +130,7 @@ fn vectors_alternate_between_cpus() {
     assert_eq!(invs.len(), 5);
 }
 
-/// Not recorded: an event that moves is told to the ITS, and the CPU it leaves is waited for.
+/// Not recorded: moving an event sends MOVI, and a SYNC for the CPU that it leaves.
 #[test]
 fn an_affinity_moves_an_event() {
     let told = told_after(&format!("{ENABLE}affinity irq=26 cpu=1\n"));
@@ -137,8 +138,8 @@ fn an_affinity_moves_an_event() {
     assert_eq!(told[23..], [("MOVI", 0x8, 0, 1), ("SYNC", 0, 0, 0)]);
 }
 
-/// Every register but the addresses of tables, as the dumps of the ITS boards of both kernels have
-/// them.
+/// Every register except for the addresses of tables, compared with the dumps of the ITS boards of
+/// both kernels.
 #[test]
 fn registers_are_the_recorded_ones() {
     let mut runner = runner_after(ENABLE);
@@ -182,7 +183,7 @@ fn the_configuration_of_lpis_is_the_recorded_one() {
     assert_eq!(properties(&ENABLE.replace("6.12", "6.1")), [0xa3, 0xa3, 0xa3, 0xa2]);
 }
 
-/// A fault of a device is an event of the SMMU, and its wire is an SPI.
+/// A fault of a device is an event of the SMMU, whose wire is an SPI.
 #[test]
 fn the_wires_of_an_smmu_pass_the_distributor() {
     let fault = "machine virt-its profile=linux-6.12 pace=stepped\nattach dev=00:01.0\n\

@@ -1,5 +1,5 @@
-//! What firmware tells the kernel of a machine: devices, IOMMUs, interrupt controllers, wires.
-//! Not here: the hardware itself.
+//! The firmware's description of a machine for the kernel: devices, IOMMUs, interrupt controllers,
+//! wires. Not here: the hardware itself.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ pub(super) fn firmware(machine: &Machine) -> Firmware {
     Firmware { drivers: drivers(machine), devices }
 }
 
-/// What its bus knows a function by, who may be behind a bridge that answers for it.
+/// The requester ID of a function on the bus, which may be that of a bridge above it.
 fn requester_of(hierarchy: Option<&Hierarchy>, rid: Rid) -> Rid {
     let aliases = hierarchy.map(|hierarchy| hierarchy.aliases(rid));
     aliases.and_then(|aliases| aliases.last().map(|alias| alias.rid)).unwrap_or(rid)
@@ -130,16 +130,18 @@ fn drivers(machine: &Machine) -> Vec<DriverFacts> {
     drivers
 }
 
-/// A driver that takes what the recorded SMMUs take: 48 bits, pages and the block above them.
+/// A driver with the aperture and page sizes of the recorded SMMUs: 48 bits, pages and the block
+/// one level above.
 fn flat(page: PageSize) -> (Span<Iova>, PageSizes) {
     let first = Iova::new(0);
     let aperture = Span::new(first, Iova::new((1 << 48) - 1)).expect("0 lies below 2^48");
-    // A table holds 2^(lg2 - 3) descriptors of 8 bytes, so that is by how much a block is larger.
+    // A table holds 2^(lg2 - 3) descriptors of 8 bytes: a block is larger than a page by this
+    // factor.
     let block = page.lg2() + page.lg2() - 3;
     (aperture, PageSizes::from_bits(page.bytes() | 1 << block))
 }
 
-/// What a device tree says of an SMMUv2: its `compatible`, and how many interrupts it lists.
+/// An SMMUv2's node in a device tree: its `compatible`, and the number of interrupts it lists.
 fn smmu_v2_facts(smmu: &machine::SmmuV2) -> SmmuV2Facts {
     let listed = u32::try_from(smmu.context_faults.len()).unwrap_or(u32::MAX);
     let version = match smmu.description.version {
@@ -154,7 +156,7 @@ fn smmu_v2_facts(smmu: &machine::SmmuV2) -> SmmuV2Facts {
         secure_config_access: smmu.secure_config_access,
         coherent: smmu.dma_coherent,
         stream_match_mask: smmu.stream_match_mask,
-        // A tree repeats the interrupt that several banks share.
+        // A device tree repeats an interrupt that several banks share.
         context_interrupts: match version {
             SmmuVersion::V2 if listed > 0 => listed.max(smmu.description.banks.into()),
             _ => listed,

@@ -8,8 +8,8 @@ use super::{Board, Pace};
 /// log2 of the configuration space of a function. PCI Express 3.0 7.2.2.
 const CONFIG_LG2: u32 = 12;
 
-/// What a bridge answers for a function or a BAR that does not. PCI 3.0 3.3.3.1: a read that nobody
-/// claims returns all ones, and a write is dropped.
+/// A bridge's answer for a function or a BAR that does not answer. PCI 3.0 3.3.3.1: a read that no
+/// device claims returns all ones, and a write is dropped.
 fn all_ones(width: Width) -> u64 {
     u64::MAX >> (64 - 8 * width.bytes())
 }
@@ -30,7 +30,7 @@ impl Board {
         }
         let of_messages = slot.registers.load_bar(bar, offset, width);
         let own = || slot.edu.as_ref().and_then(|edu| edu.load(bar, offset, width));
-        // Registers of which nothing is known read as zero.
+        // Registers without a model read as zero.
         of_messages.or_else(own).unwrap_or(0) & all_ones(width)
     }
 
@@ -49,7 +49,7 @@ impl Board {
         }
     }
 
-    /// Whether it is known what the register at an offset of a BAR does.
+    /// Whether the register at an offset of a BAR has a model.
     pub fn knows(&self, rid: Rid, bar: u8, offset: u64) -> bool {
         self.slot(rid).is_some_and(|slot| {
             let of_messages = slot.registers.load_bar(bar, offset, Width::W8).is_some();

@@ -1,8 +1,7 @@
-//! A command that is lost between an ITS's driver and the ITS: what a driver that forgets it would
-//! be like.
+//! A command that is dropped between an ITS driver and the ITS, as if the driver forgot it.
 //!
-//! Just before the ITS is told of new commands, the one to be lost is overwritten in the queue by a
-//! SYNC for a redistributor that does not exist, which has no effect (IHI 0069 H 5.3.17).
+//! Just before the store to GITS_CWRITER the command is overwritten in the queue by a SYNC for a
+//! redistributor that does not exist, which has no effect (IHI 0069 H 5.3.17).
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +11,7 @@ use passim_model::PhysAddr;
 
 use super::Board;
 
-/// A kind of command that can be lost.
+/// A kind of command that can be dropped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[allow(missing_docs, reason = "each is the architecture's own name")]
 pub enum LostCommand {
@@ -31,7 +30,7 @@ pub enum LostCommand {
 }
 
 impl LostCommand {
-    /// Every kind, as the architecture numbers them.
+    /// Every kind, in the order of the architecture's numbers.
     pub const ALL: [Self; 12] = [
         Self::Movi,
         Self::Int,
@@ -89,14 +88,15 @@ impl LostCommand {
     }
 }
 
-/// Which command is lost. Written `SYNC:5`, or `SYNC:5@1` for the second ITS.
+/// The command to drop. Written `SYNC:5`, or `SYNC:5@1` for the second ITS.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Lost {
-    /// Which ITS does not see it.
+    /// The ITS that does not receive it.
     pub its: u16,
     /// Its kind.
     pub command: LostCommand,
-    /// Which of the kind, counted from 1 since power-on; 0 for none any more.
+    /// Its number among those of its kind, counted from 1 since power-on; 0 once it has been
+    /// dropped.
     pub nth: u32,
 }
 
@@ -132,18 +132,18 @@ const BYTES: u64 = 32;
 const NOBODY: [u64; 4] = [0x05, 0, 0x0000_000f_ffff_0000, 0];
 
 impl Board {
-    /// Loses a command that comes later; `None` loses none.
+    /// Sets the command to drop; `None` drops none.
     pub(crate) fn lose(&mut self, lost: Option<Lost>) {
         self.lost = lost;
     }
 
-    /// Whether the command that was to be lost has come.
+    /// Whether the command has been dropped.
     pub(crate) fn has_lost(&self) -> bool {
         self.lost.is_some_and(|lost| lost.nth == 0)
     }
 
-    /// A CPU is about to store to a block of the interrupt controller: where this tells an ITS of
-    /// new commands, one of them may have to go.
+    /// Called before a CPU's store to a block of the interrupt controller. A store to GITS_CWRITER
+    /// submits new commands, of which one may have to be overwritten.
     pub(super) fn lose_command(&mut self, block: u16, offset: u64, value: u64) {
         let lost = self.lost.is_some_and(|lost| lost.its == block);
         if !lost || offset != CWRITER || !self.controller.is_its(block) {
@@ -154,7 +154,7 @@ impl Board {
         let (base, bytes) = (cbaser & 0x000f_ffff_ffff_f000, ((cbaser & 0xff) + 1) << 12);
         let (mut at, to) = (from & 0xf_ffe0, value & 0xf_ffe0);
         if at >= bytes || to >= bytes {
-            // Beyond the queue GITS_CWRITER names no commands, and none would be the last.
+            // Beyond the queue GITS_CWRITER submits no commands, and the loop would not end.
             return;
         }
         while at != to {

@@ -1,10 +1,10 @@
-//! SMMUs that answer from one TLB (Cavium 27704): it goes to whichever is used.
+//! SMMUs that share one TLB (Cavium 27704): the one that is used takes it from the other.
 
 use super::Board;
 use crate::system::smmu::Smmu;
 
 impl Board {
-    /// The SMMU with this index is about to be used: if it shares a TLB, it is given it.
+    /// Gives the shared TLB, if there is one, to the SMMU with this index before it is used.
     pub(super) fn hand_tlb_to(&mut self, index: usize) {
         if !self.smmus.get(index).is_some_and(shares) {
             return;

@@ -30,8 +30,8 @@ fn store(system: &mut System, at: PhysAddr, width: Width, value: u64) {
     system.board.store(at, width, value).unwrap();
 }
 
-/// The GICv2m machine without an SMMU: a device reaches what its address says. The kernel has
-/// brought the controller up, and takes nothing: its CPUs do what a test has them do.
+/// The GICv2m machine without an SMMU: a device's addresses are physical. The kernel has enabled
+/// the controller and acknowledges nothing: each test acts for the CPUs.
 fn without_smmu() -> System {
     let mut machine = machine::builtin("virt-gicv2m").unwrap().unwrap();
     machine.iommu = Iommu::Flat;
@@ -40,7 +40,7 @@ fn without_smmu() -> System {
     System::new(&machine, setup).unwrap()
 }
 
-/// The function's memory is on, and it may write. The message capability at `msi` sends SPI
+/// Turns on the function's memory and bus mastering. Its message capability at `msi` sends SPI
 /// `spi` to the frame.
 fn program_msi(system: &mut System, rid: Rid, msi: u64, spi: u64) {
     store(system, config(rid, 4), Width::W16, 6);
@@ -62,7 +62,7 @@ fn configuration_space_answers_at_its_place() {
     let mut system = system(Pace::Eager);
     assert_eq!(load(&mut system, config(EDU, 0), Width::W32), 0x11e8_1234);
     assert_eq!(load(&mut system, config(EDU, 0x40), Width::W8), 5);
-    // A conventional function ends at 256 bytes; where no function is, nobody claims the read.
+    // A conventional function ends at 256 bytes; where no function exists, the read is not claimed.
     assert_eq!(load(&mut system, config(EDU, 0x100), Width::W32), 0xffff_ffff);
     assert_eq!(load(&mut system, config(Rid::new(0x00f8), 0), Width::W16), 0xffff);
     store(&mut system, config(Rid::new(0x00f8), 4), Width::W16, 7);
@@ -80,7 +80,7 @@ fn a_bar_answers_while_memory_is_on_and_the_function_awake() {
     store(&mut system, config(NVME, 0x64), Width::W16, 0);
     assert_eq!(load(&mut system, table, Width::W64), 0);
     assert_eq!(load(&mut system, PhysAddr::new(NVME_BAR + 0x200c), Width::W32), 1);
-    // Of the device's own registers nothing is known: they read as zero.
+    // The device's own registers have no model: they read as zero.
     assert_eq!(load(&mut system, PhysAddr::new(NVME_BAR), Width::W32), 0);
     assert_eq!(system.load_device(NVME, 0, 0, Width::W32), None);
     assert_eq!(system.load_device(NVME, 0, 0x200c, Width::W32), Some(1));
@@ -170,7 +170,7 @@ fn the_educational_device_interrupts_and_is_acknowledged() {
     assert_eq!(system.board.take_deliveries().len(), 1);
     store(&mut system, register(0x64), Width::W32, 1);
     assert_eq!(load(&mut system, register(0x24), Width::W32), 4);
-    // Its own buffer to RAM, and the interrupt when that is done.
+    // A transfer from its own buffer to RAM, and the interrupt at its end.
     let ram = 0x4100_0000;
     for (at, value) in [(0x80, 0x4_0000), (0x88, ram), (0x90, 8), (0x98, 7)] {
         store(&mut system, register(at), Width::W64, value);
@@ -195,7 +195,7 @@ fn without_bus_mastering_a_device_moves_nothing() {
     assert_eq!(system.raise(EDU, 0), Ok(Signalled::Lost(Lost::NoBusMaster)));
 }
 
-/// The driver maps a device when its messages are turned on, and here nobody does that.
+/// The driver maps a device when its messages are enabled, which does not happen here.
 #[test]
 fn an_its_makes_nothing_of_a_message_of_a_device_that_is_not_mapped() {
     let mut machine = machine::builtin("virt-its").unwrap().unwrap();

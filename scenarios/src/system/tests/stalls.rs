@@ -1,4 +1,4 @@
-//! Transfers of a DMA engine that wait at an SMMU.
+//! Transfers of a DMA engine that stall at an SMMU.
 
 use passim_model::{Host, PhysAddr, Width};
 use passim_vfio::policy::{Profile, Smmu3Stalls};
@@ -34,7 +34,7 @@ fn load(system: &mut System, at: u64) -> u64 {
     system.load(PhysAddr::new(BAR + at), width).unwrap()
 }
 
-/// A command behind the driver's own.
+/// Submits a command after the driver's own.
 fn command(system: &mut System, words: [u64; 2]) {
     let base = system.load(PhysAddr::new(CMDQ_BASE), Width::W64).unwrap() & 0xf_ffff_ffff_ffe0;
     let producer = system.load(PhysAddr::new(CMDQ_PROD), Width::W32).unwrap();
@@ -53,7 +53,7 @@ fn a_transfer_runs_until_its_last_piece_is_over() {
     }
     assert_eq!(system.board.outstanding(), 2);
     assert_eq!((load(&mut system, 0x98), load(&mut system, 0x24)), (0b101, 0));
-    // What runs is left alone.
+    // The registers of a running transfer cannot be written.
     store(&mut system, 0x90, 8);
     assert_eq!(load(&mut system, 0x90), 16);
     // CMD_RESUME with an abort, of either STAG.

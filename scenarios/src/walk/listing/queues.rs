@@ -1,4 +1,4 @@
-//! Entries of the queues of a dump, by the names of the specification.
+//! Entries of a dump's queues, by the names of the specification.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::recording::dump::QueueEntry;
 passim_model::layout! {
     /// Doubleword 0 of commands and of records, IHI 0070 G.b 4.1.1, 7.3.
     struct Word0 {
-        /// Which.
+        /// The opcode or event number.
         NUMBER = bits(7, 0);
     }
 }
@@ -31,19 +31,19 @@ passim_model::layout! {
 pub struct ListedEntry {
     /// Its slot.
     pub slot: u32,
-    /// Its name; `None` of a number that has none.
+    /// Its name; `None` for an unknown number.
     pub name: Option<&'static str>,
-    /// Its fields that are not zero.
+    /// Its non-zero fields.
     pub fields: Vec<Field>,
-    /// Bits that belong to no field, by doubleword, where there are any.
+    /// Set bits that belong to no field, by doubleword, if any.
     pub rest: Vec<String>,
     /// Its doublewords.
     pub words: Vec<String>,
-    /// Whether it waits to be consumed; `None` where that is not looked at.
+    /// Whether it is not consumed yet; `None` where that is not determined.
     pub waits: Option<bool>,
 }
 
-/// A field by name: the doubleword it lies in, its mask there, its value.
+/// A field by name: its doubleword, its mask there, its value.
 struct Known {
     name: &'static str,
     word: usize,

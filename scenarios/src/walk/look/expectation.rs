@@ -1,4 +1,4 @@
-//! What recordings expect of a dump, put to its SMMU.
+//! Translates what recordings expect of a dump.
 
 use passim_model::{Access, StreamId};
 use passim_oracle::Stage;
@@ -13,7 +13,8 @@ use crate::walk::second::{Reading, Registers, Tables, read_stream};
 use crate::walk::stand::Who;
 
 impl Look<'_> {
-    /// An `expect` line: the page leads where it says, and allows what its flags say.
+    /// Checks an `expect` line: the page has its physical address, and the permissions of its
+    /// flags.
     pub(super) fn expectation(
         &mut self,
         registers: &Registers,
@@ -30,7 +31,7 @@ impl Look<'_> {
         }
         for stream in of_device {
             if self.stand.is_off() {
-                // Whichever stage the mapping was made in, an SMMU that is off asks neither.
+                // Whichever stage the mapping was made in, an SMMU that is disabled uses neither.
                 self.page(stream, it, allowed(Stage::One, expect.flags));
                 continue;
             }
@@ -55,8 +56,8 @@ impl Look<'_> {
         }
     }
 
-    /// What a line allows to read and to write. Of two stages the second is the one that mappings
-    /// are made in, and the first somebody else's: what that permits is read from its tables.
+    /// The permissions of a line to read and to write. With two stages mappings are made in the
+    /// second; the permissions of the first are read from its tables.
     fn allowed(&self, tables: &Tables, iova: u64, flags: u32) -> (bool, bool) {
         if !tables.are_nested() {
             return allowed(tables.first_stage(), flags);
@@ -95,13 +96,13 @@ impl Look<'_> {
     }
 }
 
-/// A line that was asked for and not compared must not pass for one that agrees.
+/// A line that could not be compared must not count as agreeing.
 fn not_compared(reason: &str) -> String {
     format!("could not be compared: {reason}")
 }
 
-/// What a mapping of these flags allows to read and to write. Measured on 6.1 and 6.12: stage 1
-/// has no way to forbid reading alone, stage 2 has.
+/// The permissions to read and to write of a mapping with these flags. Measured on 6.1 and 6.12:
+/// stage 1 cannot forbid reading alone, stage 2 can.
 fn allowed(stage: Stage, flags: u32) -> (bool, bool) {
     /// VFIO_DMA_MAP_FLAG_READ and VFIO_DMA_MAP_FLAG_WRITE.
     const READ: u32 = 1 << 0;

@@ -1,5 +1,5 @@
-//! What a dump says beside its words, held against the words: fields as the recorder read them, and
-//! where it found the structures.
+//! Compares what a dump contains beside its words with the words: fields as the recorder decoded
+//! them, and addresses of structures.
 
 use passim_model::Access;
 use passim_smmu::v3::names::{CD, L1STD, REGISTERS, STE, Structure};
@@ -11,10 +11,10 @@ use crate::system::Explained;
 use crate::walk::stand::{Who, transaction};
 use crate::walk::tell::tell;
 
-/// The doubleword of a CD that is all MAIR. IHI 0070 G.b 5.4.
+/// The doubleword of a CD that contains only MAIR. IHI 0070 G.b 5.4.
 const MAIR_WORD: usize = 3;
 
-/// Bytes of a granule, as TG0 and S2TG say it. IHI 0070 G.b 5.2, 5.4.
+/// Bytes of a granule, as TG0 and S2TG encode it. IHI 0070 G.b 5.2, 5.4.
 fn granule(field: u64) -> u64 {
     match field {
         0 => 1 << 12,
@@ -24,20 +24,20 @@ fn granule(field: u64) -> u64 {
     }
 }
 
-/// A field of a structure by its name, whichever case it is written in.
+/// A field of a structure by its name, in upper or lower case.
 fn field(structure: &Structure, words: &[u64], name: &str) -> Option<u64> {
     let is_meant = |known: &str| known.replace('_', "").eq_ignore_ascii_case(name);
     let found = structure.fields().find(|field| is_meant(field.name))?;
     words.get(found.word).map(|word| found.field.said(*word))
 }
 
-/// Whether no STE could be read.
+/// Whether no STE could be fetched.
 fn is_fetch(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Event(event) if event.kind == EventKind::SteFetch)
 }
 
 impl Look<'_> {
-    /// Fields beside the words of a stream, and where its structures lie.
+    /// Compares fields beside the words of a stream, and the addresses of its structures.
     pub(super) fn recorded(&mut self, stream: &Stream) {
         self.fields_said(stream);
         if !self.stand.is_off() {
@@ -61,7 +61,7 @@ impl Look<'_> {
         for (name, value) in in_ste.into_iter().filter_map(|(name, it)| Some((name, it?))) {
             said("STE", name, value, field(&STE, &stream.ste, name));
         }
-        // A dump of a linear stream table says of what it does not have that it is 0.
+        // A dump of a linear stream table lists absent fields as 0.
         if let (Some(value), false) = (stream.l2_span, stream.l1std.is_empty()) {
             said("L1STD", "SPAN", value, field(&L1STD, &stream.l1std, "SPAN"));
         }
@@ -93,7 +93,7 @@ impl Look<'_> {
             said("CD", name, value, held);
         }
         for (name, value, held) in found {
-            // What has another name here than there is not known to be compared.
+            // A field with a name that is not known here cannot be compared.
             let Some(held) = held else {
                 self.report.skip("a field beside the words has no such name");
                 continue;
@@ -127,7 +127,7 @@ impl Look<'_> {
             (Some(said), Some(found)) if said != found => {
                 differ.push((of("STE"), shown(said), shown(found)));
             }
-            // Where the SMMU looks for it the dump holds nothing.
+            // The dump contains nothing where the SMMU looks for it.
             (Some(said), None) if is_fetch(&explanation.verdict) => {
                 let found = format!("none is read: {}", verdict(explanation));
                 differ.push((of("STE"), shown(said), found));

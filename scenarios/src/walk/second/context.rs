@@ -1,24 +1,24 @@
-//! From an STE to the CD of a transaction.
+//! Finds the CD of a transaction from an STE.
 
 use passim_model::SubstreamId;
 
 use super::fields::{CD_LG2, Idr0, L1CD_LG2, L1Cd, Ste0, Ste1};
 use super::{Overrides, Reading, Refused, Registers, STAGE_2, stages};
 
-/// The words of a CD that this reading looks at.
+/// The words of a CD that this walk uses.
 pub(super) type Cd = [u64; 3];
 
-/// How the CDs of a stream lie.
+/// The layout of a stream's CDs.
 #[derive(Clone, Copy)]
 struct CdTable {
     base: u64,
     /// log2 of their number.
     count_lg2: u64,
-    /// log2 of the CDs in a leaf, where there are two levels. IHI 0070 G.b 5.2, S1Fmt.
+    /// log2 of the CDs in a leaf, with two levels. IHI 0070 G.b 5.2, S1Fmt.
     split: Option<u64>,
     /// Bits of the addresses in it.
     bits: u8,
-    /// What a pointer beyond them amounts to.
+    /// The effect of a pointer beyond them.
     beyond: Beyond,
 }
 
@@ -27,7 +27,7 @@ struct CdTable {
 enum Beyond {
     /// C_BAD_SUBSTREAMID.
     NoSubstream,
-    /// That, or what comes of the address: cut, or refused by stage 2.
+    /// That, or the result of the address: truncated, or refused by stage 2.
     Open,
 }
 
@@ -49,7 +49,7 @@ impl CdTable {
         Self { base: Ste0::S1CONTEXTPTR.in_place(ste0), count_lg2, split, bits, beyond }
     }
 
-    /// log2 of the bytes of the table that S1ContextPtr leads to.
+    /// log2 of the bytes of the table at S1ContextPtr.
     fn size_lg2(&self) -> u64 {
         match self.split {
             None => self.count_lg2 + CD_LG2,
@@ -57,7 +57,7 @@ impl CdTable {
         }
     }
 
-    /// Where the CD with this index lies.
+    /// The address of the CD with this index.
     fn at(&self, index: u64, through: &impl Through) -> Result<u64, NoCd> {
         let Some(split) = self.split else { return Ok(self.base + (index << CD_LG2)) };
         let at = self.base + (index >> split << L1CD_LG2);
@@ -81,14 +81,14 @@ impl<F: Fn(u64) -> Result<Option<u64>, Refused>> Through for F {}
 
 /// Why there is no CD.
 pub(super) enum NoCd {
-    /// Stage 2 refuses it.
+    /// Stage 2 refuses its address.
     Refused(Refused),
-    /// Because of something else.
+    /// Another configuration.
     For(Reading),
 }
 
 impl NoCd {
-    /// What the structures amount to, of an STE with these overrides.
+    /// The configuration of an STE with these overrides.
     pub(super) fn reading(self, overrides: Overrides) -> Reading {
         match self {
             Self::Refused(refused) => Reading::NoPath(refused, overrides),
@@ -101,13 +101,13 @@ fn word(at: u64, through: &impl Through) -> Result<u64, NoCd> {
     through(at).map_err(NoCd::Refused)?.ok_or(NoCd::For(Reading::Unread(UNKNOWN)))
 }
 
-/// Why one whose level 1 descriptor leads too far is not judged.
+/// Why a level 1 descriptor with too large a pointer is not judged.
 const BEYOND: &str = "L1CD.L2Ptr is too large, where SMMUs may differ";
 
 /// Why a CD that the dump lacks cannot be read.
 const UNKNOWN: &str = "its CD is not known";
 
-/// The CD of a transaction; `None` where STE.S1DSS lets it pass stage 1 by. IHI 0070 G.b 5.2.
+/// The CD of a transaction; `None` where STE.S1DSS bypasses stage 1. IHI 0070 G.b 5.2.
 pub(super) fn select(
     registers: &Registers,
     [ste0, ste1]: [u64; 2],
@@ -146,7 +146,7 @@ pub(super) fn select(
     Ok(Some(words))
 }
 
-/// The indices of CDs that are known, and the first of each leaf that there is not.
+/// The indices of known CDs, and the first of each missing leaf.
 pub(super) fn contexts(registers: &Registers, ste0: u64, through: &impl Through) -> Vec<u32> {
     let table = CdTable::of(registers, ste0);
     let end = if table.count_lg2 == 0 { 0 } else { 1u32 << table.count_lg2.min(MAX_LG2) };
@@ -165,7 +165,7 @@ pub(super) fn contexts(registers: &Registers, ste0: u64, through: &impl Through)
             known.push(index);
         }
         index += match (is_known, table.split) {
-            // Nothing more of a leaf that there is not.
+            // The rest of a missing leaf is skipped.
             (None, Some(split)) => 1 << split,
             _ => 1,
         };
@@ -173,5 +173,5 @@ pub(super) fn contexts(registers: &Registers, ste0: u64, through: &impl Through)
     known
 }
 
-/// IHI 0070 G.b 6.3.2, SSIDSIZE: bits of a SubstreamID at most.
+/// IHI 0070 G.b 6.3.2, SSIDSIZE: most bits of a SubstreamID.
 const MAX_LG2: u64 = 20;

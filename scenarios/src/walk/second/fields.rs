@@ -1,4 +1,4 @@
-//! Fields of registers, STE and CD that the second reading needs, transcribed for it alone.
+//! Fields of registers, STE and CD that the second walk needs, transcribed for it alone.
 
 passim_model::layout! {
     /// SMMU_IDR0, IHI 0070 G.b 6.3.1.
@@ -11,7 +11,7 @@ passim_model::layout! {
         TTF_AARCH32 = bit(2);
         /// Bit 1 of TTF: tables of AArch64.
         TTF_AARCH64 = bit(3);
-        /// What hardware keeps in descriptors.
+        /// Hardware updates of flags in descriptors.
         HTTU = bits(7, 6);
         /// EL2.
         HYP = bit(9);
@@ -27,9 +27,9 @@ passim_model::layout! {
         CD2L = bit(19);
         /// Byte order of tables.
         TTENDIAN = bits(22, 21);
-        /// Whether what faults may stall, must, or neither.
+        /// Whether faults may stall, must stall, or cannot.
         STALL_MODEL = bits(25, 24);
-        /// What is terminated is aborted.
+        /// Terminated transactions are aborted.
         TERM_MODEL = bit(26);
         /// Stream tables of two levels.
         ST_LEVEL = bits(28, 27);
@@ -42,26 +42,26 @@ passim_model::layout! {
         SIDSIZE = bits(5, 0);
         /// SubstreamID bits.
         SSIDSIZE = bits(10, 6);
-        /// STE.PRIVCFG and STE.INSTCFG count.
+        /// STE.PRIVCFG and STE.INSTCFG apply.
         ATTR_PERMS_OVR = bit(26);
     }
 }
 passim_model::layout! {
     /// SMMU_IDR3, IHI 0070 G.b 6.3.4.
     pub(super) struct Idr3 {
-        /// HAD counts.
+        /// HAD applies.
         HAD = bit(2);
-        /// Execution at stage 2 by privilege.
+        /// Execution permissions of stage 2 by privilege.
         XNX = bit(4);
-        /// Labels, and where STE.VMSPtr leads.
+        /// MPAM: PARTIDs, and STE.VMSPtr.
         MPAM = bit(7);
         /// Stage 2 may force memory types.
         FWB = bit(8);
         /// Small tables.
         STT = bit(9);
-        /// E0PD counts.
+        /// E0PD applies.
         E0PD = bit(13);
-        /// EPAN counts.
+        /// EPAN applies.
         EPAN = bit(17);
     }
 }
@@ -87,7 +87,7 @@ passim_model::layout! {
 passim_model::layout! {
     /// SMMU_AIDR, IHI 0070 G.b 6.3.8.
     pub(super) struct Aidr {
-        /// Both numbers of the architecture; 0: SMMUv3.0.
+        /// Major and minor revision of the architecture; 0: SMMUv3.0.
         REVISION = bits(7, 0);
     }
 }
@@ -101,7 +101,7 @@ passim_model::layout! {
 passim_model::layout! {
     /// SMMU_CR2, IHI 0070 G.b 6.3.12.
     pub(super) struct Cr2 {
-        /// EL2 is a host's.
+        /// EL2 runs a host.
         E2H = bit(0);
     }
 }
@@ -137,7 +137,7 @@ passim_model::layout! {
     pub(super) struct Ste0 {
         /// Valid.
         V = bit(0);
-        /// Which stages.
+        /// The stages that translate.
         CONFIG = bits(3, 1);
         /// Form of the CD table.
         S1FMT = bits(5, 4);
@@ -150,13 +150,13 @@ passim_model::layout! {
 passim_model::layout! {
     /// STE, bits 127..64.
     pub(super) struct Ste1 {
-        /// What comes without SubstreamID.
+        /// Transactions without a SubstreamID.
         S1DSS = bits(1, 0);
         /// Memory types are forced by stage 2.
         S2FWB = bit(25);
-        /// Labels are those of CDs, by a table of the virtual machine.
+        /// PARTIDs are mapped by a table of the virtual machine.
         S1MPAM = bit(26);
-        /// Nothing of stage 1 stalls.
+        /// Stage 1 does not stall.
         S1STALLD = bit(27);
         /// ATS.
         EATS = bits(29, 28);
@@ -185,15 +185,15 @@ passim_model::layout! {
         S2AA64 = bit(51);
         /// Big-endian.
         S2ENDI = bit(52);
-        /// Access flag not looked at.
+        /// The access flag is ignored.
         S2AFFD = bit(53);
-        /// Tables of stage 1 are not in devices.
+        /// Tables of stage 1 are not in Device memory.
         S2PTW = bit(54);
-        /// Dirty state kept by hardware.
+        /// Dirty state is updated by hardware.
         S2HD = bit(55);
-        /// Access flag kept by hardware.
+        /// The access flag is updated by hardware.
         S2HA = bit(56);
-        /// What faults stalls.
+        /// Faults stall.
         S2S = bit(57);
         /// Access flags of table descriptors too.
         S2HAFT = bit(59);
@@ -247,25 +247,25 @@ passim_model::layout! {
         V = bit(31);
         /// Output size.
         IPS = bits(34, 32);
-        /// Access flag not looked at.
+        /// The access flag is ignored.
         AFFD = bit(35);
-        /// What is writable is not executed.
+        /// WXN: writable memory is not executable.
         WXN = bit(36);
         /// Top byte ignored.
         TBI0 = bit(38);
         /// Top byte ignored in the upper half.
         TBI1 = bit(39);
-        /// Privileged accesses keep out of unprivileged pages.
+        /// PAN: privileged accesses to unprivileged pages fault.
         PAN = bit(40);
         /// AArch64.
         AA64 = bit(41);
-        /// Dirty state kept by hardware.
+        /// Dirty state is updated by hardware.
         HD = bit(42);
-        /// Access flag kept by hardware.
+        /// The access flag is updated by hardware.
         HA = bit(43);
-        /// What faults stalls.
+        /// Faults stall.
         S = bit(44);
-        /// What is terminated is aborted.
+        /// Terminated transactions are aborted.
         A = bit(46);
         /// ASID.
         ASID = bits(63, 48);
@@ -274,24 +274,24 @@ passim_model::layout! {
 passim_model::layout! {
     /// CD, bits 127..64.
     pub(super) struct Cd1 {
-        /// Table descriptors limit nothing.
+        /// Table descriptors' permission bits are ignored.
         HAD0 = bit(1);
-        /// Unprivileged accesses keep out of TTB0.
+        /// Unprivileged accesses through TTB0 fault.
         E0PD0 = bit(2);
         /// Access flags of table descriptors too.
         HAFT = bit(3);
         /// Address of the first table.
         TTB0 = bits(51, 4);
-        /// For PAN, execution without privilege counts.
+        /// EPAN: PAN includes unprivileged execution permission.
         EPAN = bit(59);
     }
 }
 passim_model::layout! {
     /// CD, bits 191..128.
     pub(super) struct Cd2 {
-        /// Table descriptors of TTB1 limit nothing.
+        /// TTB1 table descriptors' permission bits are ignored.
         HAD1 = bit(1);
-        /// Unprivileged accesses keep out of TTB1.
+        /// Unprivileged accesses through TTB1 fault.
         E0PD1 = bit(2);
         /// Address of the first table of the upper half.
         TTB1 = bits(51, 4);

@@ -1,16 +1,16 @@
-//! Which STEs and CDs are ILLEGAL, of streams that are not secure. IHI 0070 G.b 5.2.2 and 5.4.2.
+//! Which STEs and CDs of Non-secure streams are ILLEGAL. IHI 0070 G.b 5.2.2 and 5.4.2.
 //!
-//! What concerns the tables of a stage (granule, input size, TTB) is judged where they are read.
+//! The fields of a stage's tables (granule, input size, TTB) are checked where they are read.
 
 use super::context::Cd;
 use super::fields::{Cd0, Cd1, Idr0, Idr1, Ste0, Ste1, Ste2};
 use super::{Reading, Registers, STAGE_1, STAGE_2, World, stages};
 
-/// SMMU_IDR0.STALL_MODEL: nothing stalls; everything does. IHI 0070 G.b 6.3.1.
+/// SMMU_IDR0.STALL_MODEL: no fault stalls; every fault does. IHI 0070 G.b 6.3.1.
 const NEVER: u64 = 1;
 const ALWAYS: u64 = 2;
 
-/// An STE that translates, `Err` if it may not.
+/// Checks an STE that translates; `Err` if it is ILLEGAL.
 pub(super) fn ste(registers: &Registers, words: &[u64; 4]) -> Result<(), Reading> {
     let &[ste0, ste1, ste2, _] = words;
     let idr0 = registers.idr0;
@@ -24,7 +24,7 @@ pub(super) fn ste(registers: &Registers, words: &[u64; 4]) -> Result<(), Reading
     if full && has_ats && !second && registers.is_first_version() {
         return Err(Reading::Unread("STE.S2S with full ATS, of which SMMUv3.0 may make anything"));
     }
-    // STRW counts for stage 1 alone; of EL2 there are no VMIDs.
+    // STRW applies to stage 1 alone; EL2 has no VMIDs.
     let of_el2 = !second && Idr0::HYP.is_set(idr0) && Ste1::STRW.get(ste1) != 0;
     let wide = Ste2::S2VMID.get(ste2) >> 8 != 0;
     let flaws = [
@@ -49,8 +49,8 @@ fn second_is_illegal(registers: &Registers, ste2: u64) -> bool {
     stalls_wrongly(registers, Ste2::S2S.is_set(ste2)) || keeps_too_much(registers, flags)
 }
 
-/// Whether STE.S1ContextPtr is a pointer at all. IHI 0070 G.b 3.4.3: SMMUv3.0 may truncate what
-/// lies beyond the output size; an IPA beyond its size may be refused by the STE or by stage 2.
+/// Whether STE.S1ContextPtr is a valid pointer. IHI 0070 G.b 3.4.3: SMMUv3.0 may truncate bits
+/// beyond the output size; an IPA beyond its size may be refused by the STE or by stage 2.
 pub(super) fn context_pointer(registers: &Registers, ste0: u64, second: bool) -> Pointer {
     let bits = if second { stages::input_size(registers) } else { stages::output_size(registers) };
     match Ste0::S1CONTEXTPTR.in_place(ste0) >> bits {
@@ -61,11 +61,11 @@ pub(super) fn context_pointer(registers: &Registers, ste0: u64, second: bool) ->
     }
 }
 
-/// What a pointer of an STE is.
+/// The validity of an STE's pointer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Pointer {
     Within,
-    /// Beyond the sizes, in a version that may cut it.
+    /// Beyond the sizes, in a version that may truncate it.
     Cut,
     /// Beyond the output size.
     Illegal,
@@ -73,7 +73,7 @@ pub(super) enum Pointer {
     Beyond,
 }
 
-/// A CD, `Err` if it may not be what it is.
+/// Checks a CD; `Err` if it is ILLEGAL.
 pub(super) fn cd(registers: &Registers, ste1: u64, cd: &Cd, world: World) -> Result<(), Reading> {
     let &[cd0, cd1, _] = cd;
     let idr0 = registers.idr0;
@@ -100,8 +100,8 @@ fn stalls_wrongly(registers: &Registers, stalls: bool) -> bool {
     }
 }
 
-/// HA, HD and HAFT, against what hardware keeps: nothing, access flags, dirty state, and the access
-/// flags of tables.
+/// Checks HA, HD and HAFT against the hardware's updates: none, access flags, dirty state, and the
+/// access flags of tables.
 fn keeps_too_much(registers: &Registers, [access, dirty, of_tables]: [bool; 3]) -> bool {
     match Idr0::HTTU.get(registers.idr0) {
         0 => access || dirty,

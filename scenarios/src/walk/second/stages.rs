@@ -1,4 +1,4 @@
-//! What CD and STE say of the tables of a stage.
+//! The tables of a stage, as CD and STE describe them.
 
 use passim_oracle::rights::Rules;
 use passim_oracle::walk::{self, HighAddress, Privilege, TablePermissions, start_level_of_sl0};
@@ -9,14 +9,14 @@ use super::fields::{Cd0, Cd1, Cd2, Idr0, Idr3, Idr5, Ste2, Ste3};
 use super::tables::{First, Flags, Form, Half, Second};
 use super::{Reading, Registers, World};
 
-/// What decides the tables of one half, or of stage 2.
+/// The parameters of the tables of one half, or of stage 2.
 #[derive(Clone, Copy)]
 struct Shape {
     stage: Stage,
     granule: Granule,
     base: u64,
     input_bits: u8,
-    /// `None`: the only one that does without tables in a row.
+    /// `None`: the only level without concatenated tables.
     start_level: Option<i8>,
     output_bits: u8,
     high_address: HighAddress,
@@ -78,7 +78,7 @@ pub(super) fn stage1(registers: &Registers, cd: &Cd, world: World) -> Result<Fir
         let granule = granule1(Cd0::TG1.get(cd0));
         half(Cd0::T1SZ.get(cd0), granule, Cd2::TTB1.in_place(cd2), Cd2::HAD1.is_set(cd2))
     };
-    // IHI 0070 G.b 5.4, E0PD0: where there are two privileges.
+    // IHI 0070 G.b 5.4, E0PD0: with two privilege levels.
     let refuses = |is_set: bool| two && Idr3::E0PD.is_set(registers.idr3) && is_set;
     let halves = [
         Half {
@@ -114,7 +114,8 @@ pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Seco
     let input_bits = input_bits(registers, Ste2::S2T0SZ.get(ste2), least, granule)
         .map_err(|it| it.unwrap_or(Reading::Nothing))?;
     let level = start_level(registers, granule, ds, (Ste2::S2SL0.get(ste2), Ste3::SL0_2.get(ste3)));
-    // IHI 0070 G.b 5.2, S2SL0: one that is reserved, or does not suit S2T0SZ and S2TG, is ILLEGAL.
+    // IHI 0070 G.b 5.2, S2SL0: a reserved level, or one that does not suit S2T0SZ and S2TG, is
+    // ILLEGAL.
     let level = level.ok_or(Reading::Nothing)?;
     let shape = Shape {
         stage: Stage::Two,
@@ -128,7 +129,7 @@ pub(super) fn stage2(registers: &Registers, ste2: u64, ste3: u64) -> Result<Seco
         table_permissions: TablePermissions::Disabled,
         rules: Rules { xnx: Idr3::XNX.is_set(registers.idr3), ..Rules::default() },
     };
-    // IHI 0070 G.b 5.2.1: SMMUv3.0 leaves it to the walk.
+    // IHI 0070 G.b 5.2.1: SMMUv3.0 leaves the check to the walk.
     if shape.base >> shape.output_bits != 0 {
         return Err(match registers.is_first_version() {
             true => Reading::Unread("STE.S2TTB is beyond the output size of stage 2"),
@@ -186,8 +187,8 @@ impl Shape {
         }))
     }
 
-    /// Whether a walk can start at this level, with so many tables in a row. DDI 0487 D8.2: a level
-    /// resolves 3 bits fewer than a page has.
+    /// Whether a walk can start at this level, with this many concatenated tables. DDI 0487 D8.2: a
+    /// level resolves 3 bits fewer than a page has.
     fn fits(&self, level: i8, in_a_row_lg2: u8) -> bool {
         let first = match self.granule {
             Granule::Size4K if self.ds => -1,
@@ -202,7 +203,7 @@ impl Shape {
     }
 }
 
-/// log2 of the most tables in a row at the start of stage 2. DDI 0487 D8.2.
+/// log2 of the most concatenated tables at the start of stage 2. DDI 0487 D8.2.
 const CONCATENATED_LG2: u8 = 4;
 
 fn page_lg2(granule: Granule) -> u8 {
@@ -224,7 +225,7 @@ fn has_order(registers: &Registers, big: bool) -> bool {
     }
 }
 
-/// IHI 0070 G.b 6.3.1, TTF: which formats there are.
+/// IHI 0070 G.b 6.3.1, TTF: the supported formats.
 fn has_format(registers: &Registers, aarch64: bool, illegal: Reading) -> Result<(), Reading> {
     match aarch64 {
         true if Idr0::TTF_AARCH64.is_set(registers.idr0) => Ok(()),
@@ -275,14 +276,14 @@ fn implemented(registers: &Registers, granule: Option<Granule>) -> Option<Granul
     })
 }
 
-/// The level S2SL0 names, and S2SL0_2 beside it. IHI 0070 G.b 5.2; DDI 0487, VTCR_EL2.SL0 and SL2.
+/// The level of S2SL0, together with S2SL0_2. IHI 0070 G.b 5.2; DDI 0487, VTCR_EL2.SL0 and SL2.
 fn start_level(
     registers: &Registers,
     granule: Granule,
     ds: bool,
     (sl0, sl0_2): (u64, u64),
 ) -> Option<i8> {
-    // DDI 0487, VTCR_EL2.SL0: 2 needs a table that large outputs alone need.
+    // DDI 0487, VTCR_EL2.SL0: 2 needs a table that only large output sizes need.
     let output = output_size(registers);
     let needed = if granule == Granule::Size16K { 42 } else { 44 };
     match (granule, sl0) {
@@ -304,7 +305,7 @@ fn granule0(field: u64) -> Option<Granule> {
     }
 }
 
-/// IHI 0070 G.b 5.4, TG1, whose numbers are others.
+/// IHI 0070 G.b 5.4, TG1, whose encoding differs.
 fn granule1(field: u64) -> Option<Granule> {
     match field {
         1 => Some(Granule::Size16K),
@@ -314,25 +315,25 @@ fn granule1(field: u64) -> Option<Granule> {
     }
 }
 
-/// IHI 0070 G.b 5.4, IPS: no more than comes out, and 48 where descriptors hold no more.
+/// IHI 0070 G.b 5.4, IPS: at most OAS, and 48 where descriptors hold no more.
 fn output_bits(registers: &Registers, field: u64, granule: Granule, ds: bool) -> u8 {
     let bits = bits_of(field).min(output_size(registers));
     if granule == Granule::Size64K || ds { bits } else { bits.min(48) }
 }
 
 /// A first table's address, IHI 0070 G.b 5.4, TTB0: where IPS and OAS have 52 bits, its lowest six
-/// bits count as zero.
+/// bits are treated as zero.
 fn root(registers: &Registers, base: u64, field: u64) -> u64 {
     if bits_of(field).min(output_size(registers)) > 48 { base & !63 } else { base }
 }
 
-/// Whether descriptors of the 64K granule have room for 52 bits: where so many are implemented,
-/// whatever IPS says. DDI 0487 D8.3.
+/// Whether descriptors of the 64K granule have room for 52 bits: where OAS has them, whatever IPS
+/// is. DDI 0487 D8.3.
 fn high_address(registers: &Registers) -> HighAddress {
     if output_size(registers) > 48 { HighAddress::Present } else { HighAddress::Reserved }
 }
 
-/// IHI 0070 G.b 6.3.6, OAS, and the fields that are numbered like it.
+/// IHI 0070 G.b 6.3.6, OAS, and the fields with the same encoding.
 fn bits_of(field: u64) -> u8 {
     match field {
         0 => 32,
@@ -350,7 +351,7 @@ pub(super) fn output_size(registers: &Registers) -> u8 {
     bits_of(Idr5::OAS.get(registers.idr5))
 }
 
-/// IAS, IHI 0070 G.b 3.4: as many bits as come out, and 40 where AArch32 tables are known.
+/// IAS, IHI 0070 G.b 3.4: OAS, and at least 40 where AArch32 tables are supported.
 pub(super) fn input_size(registers: &Registers) -> u8 {
     let output = output_size(registers);
     if Idr0::TTF_AARCH32.is_set(registers.idr0) { output.max(40) } else { output }

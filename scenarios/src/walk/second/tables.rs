@@ -1,4 +1,4 @@
-//! Where the tables of a stream lead.
+//! Translates addresses through the tables of a stream.
 
 use std::cell::Cell;
 
@@ -11,22 +11,22 @@ use passim_oracle::{Stage, wide};
 pub(crate) struct Tables {
     pub(super) stage1: Option<First>,
     pub(super) stage2: Option<Second>,
-    /// Bits of an address that may reach stage 2 where there is no stage 1.
+    /// Bits of an address that may reach stage 2 without a stage 1.
     pub(super) input_bits: u8,
     pub(crate) overrides: Overrides,
 }
 
-/// What an STE makes of accesses.
+/// The STE's overrides of accesses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Overrides {
     /// STE.PRIVCFG.
     pub(super) privilege: Option<Privilege>,
-    /// STE.INSTCFG: whether every read is a fetch of instructions, or none.
+    /// STE.INSTCFG: whether every read is an instruction fetch, or none.
     pub(super) fetches: Option<bool>,
 }
 
 impl Overrides {
-    /// The access as PRIVCFG and INSTCFG make it; a write stays one.
+    /// The access after PRIVCFG and INSTCFG; a write stays a write.
     pub(crate) fn apply(&self, asked: Asked) -> Asked {
         let wanted = match (asked.wanted, self.fetches) {
             (Wanted::Read, Some(true)) => Wanted::Fetch,
@@ -45,10 +45,10 @@ pub(super) struct First {
     pub(super) flags: Flags,
 }
 
-/// A half of an address space.
+/// One half of an address space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Half {
-    /// `None`: EPD, there are no tables.
+    /// `None`: EPD is set, there are no tables.
     pub(super) form: Option<Form>,
     pub(super) ignores_top_byte: bool,
     /// E0PD.
@@ -60,13 +60,13 @@ pub(super) struct Half {
 pub(super) struct Second {
     pub(super) form: Form,
     pub(super) flags: Flags,
-    /// S2PTW, where there is a stage 1 whose tables it protects.
+    /// S2PTW, with a stage 1 whose tables it protects.
     pub(super) protects: bool,
     /// S2FWB.
     pub(super) forces: bool,
 }
 
-/// How descriptors are spelled.
+/// The format of descriptors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
     /// Without DS.
@@ -75,7 +75,7 @@ pub(super) enum Form {
     Wide(wide::Config),
 }
 
-/// What hardware keeps in descriptors, or does not look at, and their byte order.
+/// Flags that hardware updates or ignores, and the byte order of descriptors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Flags {
     pub(super) stage: Stage,
@@ -88,14 +88,14 @@ pub(super) struct Flags {
     pub(super) big_endian: bool,
 }
 
-/// What is asked of an address.
+/// An access to translate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Asked {
     pub(crate) privilege: Privilege,
     pub(crate) wanted: Wanted,
 }
 
-/// What an access does.
+/// The kind of an access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wanted {
     Read,
@@ -104,35 +104,35 @@ pub(crate) enum Wanted {
     Fetch,
 }
 
-/// Where an address leads an access that is permitted.
+/// The translation of a permitted access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Reached {
     pub(crate) pa: u64,
-    /// Bytes of the smallest leaf on the way.
+    /// Bytes of the smallest leaf of the walk.
     pub(crate) size: u64,
 }
 
-/// Why it leads nowhere.
+/// The kind of a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Translation,
     AddressSize,
     Access,
     Permission,
-    /// Memory that nobody knows.
+    /// Unknown memory.
     Abort,
 }
 
-/// What the address was for that a stage refused. IHI 0070 G.b 7.3.13, CLASS.
+/// The purpose of an address that a stage refused. IHI 0070 G.b 7.3.13, CLASS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {
     /// A CD.
     Context,
     /// A descriptor of stage 1.
     Table,
-    /// The same, to be written.
+    /// A descriptor of stage 1, for an update.
     Update,
-    /// What is put into the stage.
+    /// The input address.
     Input,
 }
 
@@ -141,12 +141,12 @@ pub(crate) enum Purpose {
 pub(crate) struct Refused {
     pub(crate) kind: Kind,
     pub(crate) stage: Stage,
-    /// Level of the descriptor, where one decided.
+    /// Level of the faulting descriptor, if any.
     pub(crate) level: Option<i8>,
     pub(crate) purpose: Purpose,
-    /// The address put into stage 2, where that refused.
+    /// The input address of stage 2, where that refused.
     pub(crate) ipa: Option<u64>,
-    /// Where memory did not answer.
+    /// The address at which memory did not answer.
     pub(crate) fetched: Option<u64>,
 }
 
@@ -155,7 +155,7 @@ impl Refused {
         Self { kind, stage, level: None, purpose: Purpose::Input, ipa: None, fetched: None }
     }
 
-    /// A descriptor that memory did not give.
+    /// An external abort of a descriptor fetch.
     fn aborted(stage: Stage, at: u64) -> Self {
         Self { fetched: Some(at), ..Self::undecided(Kind::Abort, stage) }
     }
@@ -177,25 +177,25 @@ const DIRTY: u64 = 1 << 51;
 const WRITABLE: u64 = 1 << 7;
 
 impl Flags {
-    /// As AFFD, HA and HD have it, or those of stage 2. Without HA hardware keeps nothing.
+    /// From AFFD, HA and HD, or their stage 2 equivalents. Without HA hardware updates nothing.
     pub(super) fn of(stage: Stage, [ignored, sets, dirty]: [bool; 3], big_endian: bool) -> Self {
         let (access, dirty) = (ignored || sets, sets && dirty);
         Self { stage, access, sets_access: sets, dirty, big_endian }
     }
 
-    /// The descriptor in memory's word.
+    /// The descriptor, from memory's byte order.
     fn descriptor(self, word: u64) -> u64 {
         if self.big_endian { word.swap_bytes() } else { word }
     }
 
-    /// Whether hardware writes a leaf of stage 1, of this word, for an access.
+    /// Whether hardware updates a leaf of stage 1, with this word, for an access.
     fn writes(self, word: u64, wanted: Wanted) -> bool {
         let word = self.descriptor(word);
         let clean = word & WRITABLE != 0 && word & DIRTY != 0;
         self.sets_access && word & ACCESS == 0 || self.dirty && clean && wanted == Wanted::Write
     }
 
-    /// The descriptor as it acts.
+    /// The descriptor with its effective flags.
     fn seen(self, word: u64) -> u64 {
         let word = self.descriptor(word);
         let word = if self.access { word | ACCESS } else { word };
@@ -216,7 +216,7 @@ impl Form {
         }
     }
 
-    /// What a walk for `input` comes to; `input` has no more than the input bits.
+    /// The result of a walk for `input`, which has no more than the input bits.
     fn walk(
         &self,
         privilege: Privilege,
@@ -265,7 +265,7 @@ enum Fault {
 }
 
 impl Second {
-    /// What `ipa` comes to, and the descriptor that says so.
+    /// The translation of `ipa`, and the descriptor that maps it.
     fn walk(
         &self,
         ipa: u64,
@@ -276,7 +276,7 @@ impl Second {
         if ipa >> self.form.input_bits() != 0 {
             return Err(refused(Refused::undecided(Kind::Translation, Stage::Two)));
         }
-        // The last descriptor that a walk reads is that of the leaf.
+        // The last descriptor that a walk reads is the leaf's.
         let last = Cell::new(0);
         let seen = |at| {
             last.set(self.flags.seen(read(at)?));
@@ -290,7 +290,7 @@ impl Second {
         Ok((leaf, last.get()))
     }
 
-    /// Where a table or a CD lies. A read of these is privileged data. IHI 0070 G.b 7.3.16.
+    /// The address of a table or a CD. Reads of these are privileged data. IHI 0070 G.b 7.3.16.
     fn reach(
         &self,
         ipa: u64,
@@ -315,7 +315,7 @@ impl Second {
         if leaf.writable { Ok(()) } else { Err(Refused { purpose, ipa: Some(ipa), ..refused }) }
     }
 
-    /// Whether a leaf makes Device memory of what is Normal at stage 1, as tables are. DDI 0487,
+    /// Whether a leaf gives Normal memory of stage 1, as tables are, a Device type. DDI 0487,
     /// MemAttr of stage 2: bits 5:4 are 0; where memory types are forced, bit 4 is.
     fn is_device(&self, word: u64) -> bool {
         const BITS: u64 = 0b11 << 4;
@@ -323,7 +323,7 @@ impl Second {
         word & if self.forces { FORCED } else { BITS } == 0
     }
 
-    /// A word behind this stage, `None` where memory does not answer.
+    /// A word read through this stage, `None` where memory does not answer.
     pub(super) fn read(
         &self,
         ipa: u64,
@@ -345,7 +345,7 @@ impl First {
         let no_translation = Refused::undecided(Kind::Translation, Stage::One);
         let upper = iova >> 55 & 1 == 1;
         let half = &self.halves[usize::from(upper)];
-        // A top byte that is ignored counts as bit 55 does. IHI 0070 G.b 5.4, TBI.
+        // An ignored top byte is replaced by copies of bit 55. IHI 0070 G.b 5.4, TBI.
         let input = if half.ignores_top_byte { (iova << 8) as i64 >> 8 } else { iova as i64 };
         let Some(form) = &half.form else { return Err(no_translation) };
         if input >> form.input_bits() != if upper { -1 } else { 0 } {
@@ -359,7 +359,7 @@ impl First {
             None => read(at),
             Some(second) => second.read(at, Purpose::Table, read).ok().flatten(),
         };
-        // The last descriptor that a walk reads is that of the leaf.
+        // The last descriptor that a walk reads is the leaf's.
         let last = Cell::new(Descriptor::default());
         let seen = |at| {
             let word = through(at)?;
@@ -368,10 +368,10 @@ impl First {
         };
         let leaf = form.walk(privilege, input, Stage::One, seen).map_err(|fault| match fault {
             Fault::Refused(refused) => refused,
-            // Perhaps the table itself lies where stage 2 does not lead.
+            // Stage 2 may not map the table itself.
             Fault::Abort(at) => match stage2.map(|second| second.reach(at, Purpose::Table, read)) {
                 Some(Err(refused)) => refused,
-                // IHI 0070 G.b 7.3.12: of this event alone stage 1 says that it was a table.
+                // IHI 0070 G.b 7.3.12: only for this event does stage 1 record that it was a table.
                 found => Refused {
                     purpose: Purpose::Table,
                     ..Refused::aborted(Stage::One, found.and_then(Result::ok).unwrap_or(at))
@@ -382,7 +382,7 @@ impl First {
     }
 }
 
-/// A descriptor of stage 1, where it lies before stage 2, and as it lies there.
+/// A descriptor of stage 1: its address before stage 2, and its word in memory.
 #[derive(Clone, Copy, Default)]
 struct Descriptor {
     at: u64,
@@ -390,7 +390,7 @@ struct Descriptor {
 }
 
 impl Tables {
-    /// Stage that turns an IOVA into what comes next.
+    /// The first stage that translates an IOVA.
     pub(crate) fn first_stage(&self) -> Stage {
         if self.stage1.is_some() { Stage::One } else { Stage::Two }
     }
@@ -400,7 +400,7 @@ impl Tables {
         self.stage1.is_some() && self.stage2.is_some()
     }
 
-    /// Bits of an IOVA that the tables of the lower half translate; 0 where it has none.
+    /// IOVA bits that the tables of the lower half translate; 0 without tables.
     pub(crate) fn input_bits(&self) -> u8 {
         let form = match (&self.stage1, &self.stage2) {
             (Some(first), _) => first.halves[0].form.as_ref(),
@@ -409,14 +409,14 @@ impl Tables {
         form.map_or(0, Form::input_bits)
     }
 
-    /// The same of the upper half; `None` where there is no stage 1, whose alone it is.
+    /// The same for the upper half; `None` without stage 1, which alone has it.
     pub(crate) fn upper_bits(&self) -> Option<u8> {
         let upper = &self.stage1.as_ref()?.halves[1];
         Some(upper.form.as_ref().map_or(0, Form::input_bits))
     }
 
     /// Every leaf of the first stage, by IOVA, those of TTB1 last; `None` if a table is not known,
-    /// or more than `most` words would be read: a table may lead back to itself.
+    /// or more than `most` words would be read: a table may point back to itself.
     pub(crate) fn leaves(
         &self,
         read: &impl Fn(u64) -> Option<u64>,
@@ -448,8 +448,8 @@ impl Tables {
         Some(leaves)
     }
 
-    /// Where an IOVA leads an access, as the STE makes it, in the order of IHI 0070 G.b 7.3.22:
-    /// stage 1 and what it permits before stage 2.
+    /// Translates an access after the STE's overrides, in the order of IHI 0070 G.b 7.3.22: stage 1
+    /// and its permissions before stage 2.
     pub(crate) fn translate(
         &self,
         iova: u64,
@@ -471,7 +471,7 @@ impl Tables {
             }
             reached = Reached { pa: leaf.pa, size: leaf.block_size };
         } else if iova >> self.input_bits != 0 {
-            // IHI 0070 G.b 3.4: more than may pass a stage 1 that is not there.
+            // IHI 0070 G.b 3.4: more bits than may pass an absent stage 1.
             return Err(Refused::undecided(Kind::AddressSize, Stage::One));
         }
         let Some(second) = &self.stage2 else { return Ok(reached) };
@@ -482,7 +482,7 @@ impl Tables {
         Ok(Reached { pa: leaf.pa, size: reached.size.min(leaf.block_size) })
     }
 
-    /// What stage 1 permits an access; `None` where it refuses or there is none.
+    /// The permissions of stage 1 for an access; `None` where it refuses or does not exist.
     pub(crate) fn first_rights(
         &self,
         iova: u64,

@@ -1,4 +1,4 @@
-//! A translation of an SMMUv2: its stream's entry, its banks, and what they lead to.
+//! A translation of an SMMUv2: its stream match, its banks, and its tables.
 
 use passim_smmu::v2::{
     ContextFault, ContextFaultKind, Explanation, GlobalFaultKind, Register, Step, Transaction,
@@ -10,7 +10,7 @@ use super::{
     translated, update_text,
 };
 
-/// Tells an explanation of an access.
+/// Explains an access.
 pub(super) fn told(asked: &Transaction, explanation: &Explanation) -> Told {
     let verdict = &explanation.verdict;
     Told {
@@ -41,7 +41,7 @@ fn told_step(step: &Step) -> ToldStep {
     }
 }
 
-/// What a step is, where it lies, and its word.
+/// A step's name, its address, and its word.
 fn parts(step: &Step) -> (String, Option<u64>, Option<u64>) {
     match *step {
         Step::Register(register) => (name(&register), Some(register.offset), Some(register.value)),
@@ -60,7 +60,7 @@ fn parts(step: &Step) -> (String, Option<u64>, Option<u64>) {
     }
 }
 
-/// A register's name as the specification prints it; offsets are from the window's base.
+/// A register's name in the specification; offsets are from the window's base.
 fn name(register: &Register) -> String {
     match (register.name, register.index) {
         (name @ ("CBAR" | "CBA2R" | "SMR" | "S2CR"), Some(index)) => format!("{name}{index}"),

@@ -1,4 +1,4 @@
-//! What lines of a recording expect, of one stage and of two.
+//! Expectations of recordings, of one stage and of two.
 
 use passim_model::{Iova, PhysAddr, Rid};
 
@@ -40,7 +40,7 @@ fn one_stage() {
     let lines = [(page.0, page.1, page.2, READ), (page.0, page.1, page.2, BOTH)];
     // The page is read-only.
     assert_eq!(differing(&expecting(&of_16k(), &lines)), [2]);
-    // This one is write-only.
+    // The next page is write-only.
     let page = ((3 << 42) + 0x1_0000, 0x8123_0000, 1 << 16);
     let lines = [(page.0, page.1, page.2, 2), (page.0, page.1, page.2, READ)];
     assert_eq!(differing(&expecting(&of_64k(), &lines)), [2]);
@@ -55,7 +55,7 @@ fn two_stages() {
     let elsewhere = (0x1000, 0x9_0000, 0x1000, BOTH);
     let lines = [page(BOTH), page(READ), high(READ), high(BOTH), elsewhere];
     assert_eq!(differing(&expecting(&nested(), &lines)), [2, 4, 5]);
-    // What stage 1 forbids no line of stage 2 allows.
+    // A line of stage 2 cannot allow what stage 1 forbids.
     let mut read_only = nested();
     let word = super::hex(0x8_0000 | 0xfc7);
     read_only["streams"][0]["tables"][2]["ent"]["1"] = word.clone();
@@ -63,7 +63,7 @@ fn two_stages() {
     assert_eq!(differing(&expecting(&read_only, &[page(BOTH)])), NONE);
 }
 
-/// An SMMU that is off lets addresses pass as they are, or none; that is no page of a mapping.
+/// An SMMU that is disabled passes addresses unchanged, or none; neither is a page of a mapping.
 #[test]
 fn an_smmu_that_is_off_answers_no_line() {
     let mut off = of_16k();
@@ -84,7 +84,7 @@ fn an_smmu_that_is_off_answers_no_line() {
     assert_eq!(looked(&off).differences, []);
 }
 
-/// A line that nothing was compared with does not agree.
+/// A line that was compared with nothing does not agree.
 #[test]
 fn a_line_that_cannot_be_compared_differs() {
     let unread = super::pointers::cut(of_16k());
@@ -93,7 +93,7 @@ fn a_line_that_cannot_be_compared_differs() {
     assert!(
         matches!(found[..], [text] if text.contains("could not be compared: STE.S1ContextPtr"))
     );
-    // Whose size is more than there is.
+    // A line whose size exceeds the address space.
     let report = expecting(&of_16k(), &[(u64::MAX - 0xfff, 0, u64::MAX, BOTH)]);
     assert!(report.differences.iter().any(|it| it.found.contains("could not be compared")));
 }

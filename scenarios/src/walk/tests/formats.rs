@@ -1,4 +1,4 @@
-//! Formats of tables and structures beside the usual one.
+//! Less common formats of tables and structures.
 
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ fn wide_descriptors_of_stage_1_agree() {
     let [w0, w1, _, w3] = cd(12, 0);
     let cd = [w0 & !(7 << 32) | 6 << 32, w1, 1 << 58, w3];
     agrees(&wide(dump(STE_STAGE1, Some(cd), &tables, &leaves)), 2);
-    // Of 16K, a block at level 1.
+    // With 16K, a block at level 1.
     let block = 0x9_0000_0000_0000 >> 4 | 2 << 8 | 0x445;
     let tables: [Table<'_>; 2] =
         [(table(0), 0, 32, &[(31, table(1) | 3)]), (table(1), 1, 2048, &[(5, block)])];
@@ -120,8 +120,8 @@ fn the_upper_half_agrees() {
     agrees(&ignored, 2);
 }
 
-/// Three CDs, for no SubstreamID or 0, for 5, and an invalid one for 6; with `fmt` 1 in a leaf of
-/// 4K, and the second leaf is not there.
+/// Three CDs: for no SubstreamID or 0, for 5, and an invalid one for 6; with `fmt` 1 they are in a
+/// leaf of 4K, and the second leaf is missing.
 fn of_substreams(fmt: u64, dss: u64) -> Value {
     let leaf = if fmt == 0 { at::CD } else { at::CD + 0x1_0000 };
     let mut words: Vec<(u32, u64)> = Vec::new();
@@ -160,7 +160,8 @@ fn substreams_agree() {
     }
 }
 
-/// A leaf of CDs beyond the output size: C_BAD_SUBSTREAMID, but for SMMUv3.0, which may cut it.
+/// A leaf of CDs beyond the output size: C_BAD_SUBSTREAMID, except for SMMUv3.0, which may truncate
+/// it.
 #[test]
 fn a_leaf_of_contexts_too_far_away_is_none() {
     let mut far = of_substreams(1, 2);
@@ -185,7 +186,7 @@ fn a_format_or_order_that_the_smmu_lacks_is_illegal() {
     let [_, _, ste2, _] = stage2(6, 20, 2, 1, at::TABLES);
     short["streams"][0]["ste"][2] = hex(ste2 & !(1 << 51));
     agrees(&short, 0);
-    // Where it has AArch32 tables, this is said.
+    // An SMMU with AArch32 tables makes this walk report that it cannot read them.
     or(&mut short, ["regs", "IDR0"], 0, 1 << 2);
     assert_eq!(looked(&short).not_compared.len(), 1);
     assert_eq!(short["tag"], json!("made"));

@@ -1,4 +1,4 @@
-//! Dumps of drivers that err: what the SMMU makes of it, and that nobody accuses it.
+//! Dumps of drivers with errors: the SMMU's answer is correct, and no difference is reported.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ fn word(value: &Value) -> u64 {
     u64::from_str_radix(value.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
 }
 
-/// A stream table of two levels by this configuration and level 1 descriptor.
+/// A two-level stream table with this configuration and level 1 descriptor.
 fn two_levels(config: u64, l1std: u64) -> Value {
     let mut made = of_16k();
     made["regs"]["STRTAB_BASE_CFG"] = hex(config);
@@ -34,7 +34,7 @@ fn with_register(mut made: Value, name: &str, value: u64) -> Value {
     made
 }
 
-/// Nothing is accused, everything is compared, and no leaf is reached.
+/// No difference is reported, everything is compared, and no leaf is reached.
 fn is_refused(made: &Value) {
     let mut made = made.clone();
     made["streams"][0]["leaves"] = json!([]);
@@ -68,7 +68,7 @@ fn tables_of_streams_are_aligned_to_their_size() {
     agrees(&base(two_levels(SPLIT_8, at::STREAM_TABLE | 9), 0x7c0), 2);
     agrees(&two_levels(SPLIT_8, at::STREAM_TABLE | 0x3fc0 | 9), 2);
     agrees(&base(of_16k(), 0x3c0), 2);
-    // FMT 2 and 3 are reserved and act as one level.
+    // FMT 2 and 3 are reserved and act as a linear table.
     agrees(&with_register(of_16k(), "STRTAB_BASE_CFG", 2 << 16 | 8 << 6 | 4), 2);
     // IDR1.SIDSIZE 16: the table is no larger, but aligned as if it were.
     agrees(&with_register(of_16k(), "STRTAB_BASE_CFG", 10), 2);
@@ -77,8 +77,8 @@ fn tables_of_streams_are_aligned_to_their_size() {
 #[test]
 fn an_illegal_cd_is_expected_to_be_refused() {
     let idr0 = word(&of_16k()["regs"]["IDR0"]);
-    // STALL_MODEL 1 and S, TERM_MODEL and no A, HTTU 0 and HA or HD, both granules that are
-    // reserved, T0SZ beyond 39 and below 16, TTB0 beyond IPS.
+    // STALL_MODEL 1 and S, TERM_MODEL and no A, HTTU 0 and HA or HD, both reserved granules, T0SZ
+    // beyond 39 and below 16, TTB0 beyond IPS.
     is_refused(&with_bits(of_16k(), ("cd", 0), 0, 1 << 44));
     is_refused(&with_bits(of_16k(), ("cd", 0), 1 << 46, 0));
     is_refused(&with_bits(of_16k(), ("cd", 0), 0, 1 << 43));
@@ -92,7 +92,7 @@ fn an_illegal_cd_is_expected_to_be_refused() {
     is_refused(&with_bits(of_16k(), ("cd", 0), 0xff << 56, 1 << 56).clone_without(idr0, 12));
     // STALL_MODEL 2 and no S.
     is_refused(&with_register(of_16k(), "IDR0", idr0 & !(3 << 24) | 2 << 24));
-    // A granule the SMMU lacks.
+    // A granule that the SMMU lacks.
     is_refused(&with_register(of_16k(), "IDR5", 0x54));
     // What SMMUv3.0 leaves open is not compared.
     let open = with_bits(of_16k(), ("cd", 0), 0x3f, 40);
@@ -124,7 +124,7 @@ fn an_illegal_ste_is_expected_to_be_refused() {
     is_refused(&with_bits(of_64k(), ("ste", 2), 0, 3 << 46));
     is_refused(&with_bits(of_64k(), ("ste", 3), 0, 1 << 45));
     is_refused(&with_bits(of_64k(), ("ste", 2), 0, 1 << 8).clone_without(idr0, 18));
-    // S1STALLD, S1CDMax, S1ContextPtr beyond what comes out; neither stage.
+    // S1STALLD, S1CDMax, S1ContextPtr beyond the output size; neither stage.
     is_refused(&with_bits(of_16k(), ("ste", 1), 0, 1 << 27));
     let substreams = word(&of_16k()["regs"]["IDR1"]) | 4 << 6;
     let many = with_bits(of_16k(), ("ste", 0), 0, 5 << 59);
@@ -134,7 +134,7 @@ fn an_illegal_ste_is_expected_to_be_refused() {
     is_refused(&of_64k().clone_without(idr0, 0));
 }
 
-/// Stage 2 that does not map the CD, or lets it be written alone, is what the event tells.
+/// A stage 2 that does not map the CD, or maps it write-only, produces the event's record.
 #[test]
 fn a_cd_that_stage_2_refuses_is_compared() {
     is_refused(&with_bits(nested(), ("ste", 0), at::CD, 0x8000_0000));

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Table, agrees, at, cd, dump, hex, looked, stage2, without_leaves};
 
-/// Where the tables of these dumps lie.
+/// Addresses of the tables of these dumps.
 fn table(n: u64) -> u64 {
     at::TABLES + n * 0x1_0000
 }
@@ -18,12 +18,12 @@ fn with(mut dump: Value, registers: &[(&str, u64)]) -> Value {
     dump
 }
 
-/// Blocks of 2M with every AP and every XN and PXN, by their place in a table.
+/// Blocks of 2M with every AP, XN and PXN, by their index in a table.
 fn blocks() -> Vec<(u64, u64)> {
     (0..16).map(|n| (n, 0x4000_0000 | n << 21 | 0x701 | (n & 3) << 6 | (n >> 2) << 53)).collect()
 }
 
-/// Those blocks below table descriptors with each of the limits, and with none.
+/// Those blocks below table descriptors with each of the limits, and without.
 fn stage1(ste: [u64; 4], cd: [u64; 4]) -> Value {
     let first: Vec<(u32, u64)> = (0..16).map(|n| (n, table(1) | 3 | u64::from(n) << 59)).collect();
     let second: Vec<(u32, u64)> = blocks().into_iter().map(|(n, word)| (n as u32, word)).collect();
@@ -55,7 +55,7 @@ fn limits_of_stage_1_agree() {
     for word0 in [0, wxn, uwxn, pan, wxn | pan] {
         agrees(&stage1(ste(0), limited(word0, 0)), LEAVES);
     }
-    // HAD0, E0PD0 and EPAN, with the registers that make them count and without.
+    // HAD0, E0PD0 and EPAN, with the registers that enable them and without.
     let (had, e0pd, epan) = (1 << 1, 1 << 2, 1 << 59);
     for word1 in [had, e0pd, epan, had | epan] {
         let made = stage1(ste(0), limited(pan, word1));
@@ -73,13 +73,13 @@ fn regimes_agree() {
         agrees(&made, LEAVES);
         agrees(&with(made, &[("CR2", 1)]), LEAVES);
     }
-    // EPD0 acts as 0 in EL2, and stops everything elsewhere.
+    // EPD0 acts as 0 in EL2, and terminates every access elsewhere.
     agrees(&with(stage1(ste(2 << 30), limited(1 << 14, 0)), &[hyp]), LEAVES);
     let made = stage1(ste(0), limited(1 << 14, 0));
     let report = looked(&made);
     assert_eq!((report.leaves, report.not_compared.len()), (0, 0), "{report}");
     assert!(report.unmapped > 0 && report.differences.len() as u64 == LEAVES, "{report}");
-    // A reserved StreamWorld is an STE that is ILLEGAL.
+    // A reserved StreamWorld makes the STE ILLEGAL.
     let reserved = with(stage1(ste(3 << 30), limited(0, 0)), &[hyp]);
     let report = looked(&reserved);
     assert!(report.differences[0].asked.ends_with("list of leaves"), "{report}");
@@ -107,21 +107,21 @@ fn second(config: u64, registers: &[(&str, u64)]) -> Value {
         words.iter().map(|(n, word)| [u64::from(*n) << 21, word & 0xff_ffe0_0000, 1 << 21, *word]);
     let leaves: Vec<_> = leaves.collect();
     let mut made = dump([s0, 0, s2, s3], None, &tables, &leaves);
-    // IDR3.XNX is set in what these dumps begin with.
+    // IDR3.XNX is set in these dumps by default.
     made["regs"]["IDR3"] = hex(0x1404);
     with(made, registers)
 }
 
 #[test]
 fn execution_at_stage_2_agrees() {
-    // What may be said of table descriptors of type 0x73d: blocks need bit 1 clear.
+    // Block descriptors of type 0x73d: bit 1 must be clear.
     agrees(&second(6, &[]), 16);
     agrees(&second(6, &[("IDR3", 1 << 4)]), 16);
 }
 
 #[test]
 fn permissions_of_two_stages_agree() {
-    // Stage 1 leads block n to block n of stage 2 in sixteen ways.
+    // Stage 1 maps block n to block n of stage 2 in sixteen ways.
     let upper: Vec<(u32, u64)> = (0..1).map(|n| (n, table(1) | 3)).collect();
     let lower: Vec<(u32, u64)> = (0..256u64)
         .map(|n| {
@@ -130,7 +130,7 @@ fn permissions_of_two_stages_agree() {
         .collect();
     let [s0, _, s2, s3] = stage2(7, 25, 1, 0, table(4));
     let tables_of_2: Vec<(u32, u64)> = vec![(0, table(6) | 3), (1, table(5) | 3)];
-    // The first megabytes hold CD and tables of stage 1.
+    // The first megabytes contain the CD and the tables of stage 1.
     let below: Vec<(u32, u64)> = vec![(0, 0x7fd)];
     let words: Vec<(u32, u64)> = (0..16u64)
         .map(|n| (n as u32, 0x8000_0000 | n << 21 | 0x73d | (n & 3) << 6 | (n >> 2) << 53))

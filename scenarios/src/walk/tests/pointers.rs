@@ -1,4 +1,4 @@
-//! Pointers of STEs and level 1 descriptors that lead too far, and descriptors that hardware
+//! Pointers of STEs and level 1 descriptors beyond the output size, and descriptors that hardware
 //! updates.
 
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn word(value: &Value) -> u64 {
     u64::from_str_radix(value.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
 }
 
-/// The same dump with more bits in a word of the STE or the CD of its stream.
+/// The same dump with more bits set in a word of its stream's STE or CD.
 fn with(mut made: Value, (structure, index): (&str, usize), bits: u64) -> Value {
     let it = &mut made["streams"][0][structure][index];
     *it = hex(word(it) | bits);
@@ -34,21 +34,21 @@ fn without_leaves(mut made: Value) -> Value {
     made
 }
 
-/// With an S1ContextPtr beyond the output size of an SMMUv3.0, which may cut it.
+/// With an S1ContextPtr beyond the output size of an SMMUv3.0, which may truncate it.
 pub(super) fn cut(made: Value) -> Value {
     let mut first = with(made, ("ste", 0), 1 << 50);
     first["regs"]["AIDR"] = json!("0x0");
     first
 }
 
-/// Beyond every IPA, an SMMU may refuse it in two ways: either is right, and nothing else.
+/// For a pointer beyond every IPA the SMMU has two ways to refuse: both are right, nothing else is.
 #[test]
 fn a_context_pointer_beyond_every_ipa_is_judged() {
     is_judged(&without_leaves(with(nested(), ("ste", 0), 1 << 50)));
     assert_eq!(looked(&cut(without_leaves(of_16k()))).not_compared.len(), 1);
 }
 
-/// IDR3.MPAM and STE.S1MPAM: VMSPtr leads to a structure of the virtual machine.
+/// IDR3.MPAM and STE.S1MPAM: VMSPtr points to a structure of the virtual machine.
 #[test]
 fn the_structure_of_a_machine_is_looked_for() {
     let labelled = |pointer: u64| {
@@ -57,11 +57,12 @@ fn the_structure_of_a_machine_is_looked_for() {
         made["regs"]["MPAMIDR"] = hex(63);
         made
     };
-    // Beyond the output size it makes the STE ILLEGAL; where the dump has nothing, who knows?
+    // Beyond the output size it makes the STE ILLEGAL; where the dump has no memory, nothing is
+    // known.
     is_judged(&without_leaves(labelled(1 << 50)));
     assert_eq!(looked(&labelled(0x7000_0000)).not_compared.len(), 1);
     assert_eq!(is_judged(&labelled(at::CD)).leaves, 3);
-    // Without S1MPAM, or with one partition alone, it counts for nothing.
+    // Without S1MPAM, or with only one partition, it has no effect.
     let mut pointer = with(with_register(nested(), "IDR3", 1 << 7), ("ste", 5), 1 << 50);
     assert_eq!(is_judged(&with(pointer.clone(), ("ste", 1), 1 << 26)).leaves, 3);
     pointer["regs"]["MPAMIDR"] = hex(63);
@@ -82,7 +83,7 @@ fn unaccessed(lets_write: bool) -> Value {
     made
 }
 
-/// An update of a descriptor is a write that stage 2 may refuse, before it is asked for the output.
+/// An update of a descriptor is a write that stage 2 may refuse, before it translates the output.
 #[test]
 fn updates_of_descriptors_are_judged() {
     for lets_write in [true, false] {

@@ -1,4 +1,4 @@
-//! Whether a lookup is answered alike.
+//! Compares the answers to a lookup.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::walk::command::Ring;
 use crate::walk::record::{Record1, Record3};
 use crate::walk::stand::Who;
 
-/// Records as dumps hold them, by how many came before.
+/// Records of dumps, by the number of records before them.
 pub(super) struct Records {
     words: BTreeMap<u64, [u64; 4]>,
-    /// Records the log told so far.
+    /// Records in the log so far.
     told: u64,
 }
 
@@ -29,10 +29,10 @@ pub(super) struct Recorded {
     iova: u64,
 }
 
-/// Bytes by which an emulator cuts an access into records.
+/// Size of the parts into which an emulator splits an access for its records.
 const CUT: u64 = 4;
 
-/// Where the emulator is known to deviate, and what the architecture says.
+/// Known deviations of the emulator, and what the architecture requires.
 mod deviation {
     pub(super) const PARTS: &str =
         "one access recorded in parts of 4 bytes; one record for each transaction, IHI 0070 7.2";
@@ -42,7 +42,7 @@ mod deviation {
         if it read (the log does not say); F_PERMISSION, IHI 0070 7.3.16";
     pub(super) const IF_IT_WROTE: &str = "an access left no record, which stage 2 does not permit \
         if it wrote (the log does not say); F_PERMISSION, IHI 0070 7.3.16";
-    // Measured: every such record in the dumps of stage 2, as far as its offset is not 0.
+    // Measured: every such record in the dumps of stage 2, if its offset is not 0.
     pub(super) const OFFSET: &str = "an IPA recorded with its offset in the page, where bits 11:0 \
         are RES0, IHI 0070 7.3.13";
     pub(super) const BEYOND: &str =
@@ -50,8 +50,8 @@ mod deviation {
 }
 
 impl Records {
-    /// Those of all dumps together. A machine's event queue counts on from dump to dump; dumps
-    /// that contradict one another, or of a queue that wrapped, say nothing.
+    /// The records of all dumps. A machine's event queue continues from dump to dump; dumps that
+    /// contradict one another, or whose queue has wrapped, are not used.
     pub(super) fn of(dumps: &[SmmuDump]) -> Self {
         let mut words: BTreeMap<u64, [u64; 4]> = BTreeMap::new();
         let mut agree = true;
@@ -77,7 +77,7 @@ impl Records {
         Self { words, told: 0 }
     }
 
-    /// Counts what a lookup recorded; the record, if a dump holds it.
+    /// Counts a lookup's record, and returns it if a dump contains it.
     pub(super) fn pass(&mut self, end: &End) -> Option<[u64; 4]> {
         let End::Recorded(_) = end else { return None };
         self.told += 1;
@@ -85,7 +85,7 @@ impl Records {
     }
 }
 
-/// What the model answers.
+/// The model's answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Answer {
     Reaches(u64),
@@ -152,7 +152,7 @@ impl Following {
         self.report.differences.push(Difference { asked, expected, found, line });
     }
 
-    /// The emulator answered with an address, and with what may be done there.
+    /// The emulator returned an address and permissions.
     fn translated(&mut self, lookup: &Lookup, iova: u64, pa: u64, perm: u64) {
         for (access, bit) in [(Access::READ, 1), (Access::WRITE, 2)] {
             let found = self.ask(lookup, iova, access);
@@ -205,7 +205,7 @@ impl Following {
         }
     }
 
-    /// The emulator refused, and recorded nothing.
+    /// The emulator refused the access, and recorded nothing.
     fn nothing(&mut self, lookup: &Lookup, iova: u64) {
         let deviation_of = |answer: Answer| match answer {
             Answer::Faults(event) => known(&event, lookup),
@@ -226,7 +226,7 @@ impl Following {
         let found = [Access::READ, Access::WRITE].map(|access| self.ask(lookup, iova, access));
         match found.map(deviation_of) {
             [Some(name), Some(other)] if name == other => self.deviates(name),
-            // One of both explains it; which it was the log does not say.
+            // One of the two explains it; the log does not show which access it was.
             [Some(name), _] if name == deviation::PERMISSION => {
                 self.deviates(deviation::IF_IT_READ);
             }
@@ -252,7 +252,7 @@ impl Recorded {
     }
 }
 
-/// The deviation that keeps the emulator from recording an event, if it is known to have one.
+/// The known deviation that keeps the emulator from recording an event, if any.
 fn known(event: &Event, lookup: &Lookup) -> Option<&'static str> {
     let is_beyond = lookup.descriptors.is_empty()
         && matches!(event.kind, EventKind::Translation | EventKind::AddrSize);
@@ -274,12 +274,12 @@ fn access_of([_, second, ..]: [u64; 4]) -> Access {
     }
 }
 
-/// How alike two records are.
+/// The similarity of two records.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Likeness {
-    /// They say the same, in all that the architecture determines.
+    /// They agree in every bit that the architecture determines.
     Same,
-    /// But for this deviation.
+    /// They agree except for this deviation.
     But(&'static str),
     None,
 }
@@ -305,8 +305,8 @@ fn likeness(recorded: [u64; 4], event: &Event) -> Likeness {
     }
 }
 
-/// The bits of doubleword 1 that are not UNKNOWN. IHI 0070 G.b 7.3.12 to 7.3.16: STAG is for what
-/// stalls, TTRnW for what stage 2 says of a descriptor of stage 1, NSIPA goes with the IPA.
+/// The bits of doubleword 1 that are not UNKNOWN. IHI 0070 G.b 7.3.12 to 7.3.16: STAG is for
+/// stalls, TTRnW for faults of stage 2 on a descriptor of stage 1, NSIPA goes with the IPA.
 fn determined(event: &Event) -> u64 {
     let of_stage2 = event.stage == Stage::Two;
     let of_table = of_stage2 && event.class == Class::Tt && event.kind == EventKind::Permission;

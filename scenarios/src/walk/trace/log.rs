@@ -1,7 +1,7 @@
 //! An emulator's log of its SMMU, read into lookups.
 //!
-//! A line is the name of an event and what the emulator prints of it. A lookup begins where the
-//! emulator looks its configuration up, and ends with a translation, a record, or nothing at all.
+//! A line is the name of an event and its text. A lookup begins where the emulator looks up its
+//! configuration, and ends with a translation, a record, or neither.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::input_error::{InputError, InputKind};
 use crate::recording::Lines;
 use crate::recording::read::TextLine;
 
-/// What a log tells, in its order.
+/// An item of a log, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Item {
     /// One translation.
@@ -18,36 +18,36 @@ pub(super) enum Item {
     Forgotten,
 }
 
-/// One translation the emulator was asked for.
+/// One translation request of the emulator.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Lookup {
     /// Line of its beginning, 1-based.
     pub(super) line: u64,
     /// StreamID.
     pub(super) stream: u32,
-    /// What it read of the configuration, unless that was cached.
+    /// The configuration it read, unless that was cached.
     pub(super) configuration: Option<Configuration>,
-    /// ASID and VMID it looked for.
+    /// ASID and VMID of the lookup.
     pub(super) asid: u64,
     pub(super) vmid: u64,
     /// The address.
     pub(super) iova: Option<u64>,
-    /// Whether it wrote, where the log says: most lines say nothing of the access.
+    /// Whether it was a write, if the log contains that: most lines do not.
     pub(super) is_write: Option<bool>,
     /// Descriptors it read.
     pub(super) descriptors: Vec<Descriptor>,
-    /// How it ended.
+    /// The result.
     pub(super) end: End,
 }
 
 /// Structures a lookup read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Configuration {
-    /// Where the level 1 descriptor lies, and what it says.
+    /// The level 1 descriptor's address and value.
     pub(super) level_one: Option<(u64, u64)>,
-    /// Where the STE lies.
+    /// The address of the STE.
     pub(super) ste: u64,
-    /// Where the CD lies; none without stage 1.
+    /// The address of the CD; `None` without stage 1.
     pub(super) cd: Option<u64>,
     /// Output bits of stage 1.
     pub(super) output_bits: u64,
@@ -74,22 +74,22 @@ pub(super) struct Descriptor {
     /// Address of the descriptor.
     pub(super) at: u64,
     pub(super) word: u64,
-    /// Bytes one descriptor of the level covers.
+    /// Bytes that one descriptor of the level covers.
     pub(super) covers: u64,
 }
 
-/// How a lookup ended.
+/// The result of a lookup.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum End {
-    /// It leads to `pa`; bit 0 of `perm` may be read, bit 1 written.
+    /// It is translated to `pa`; bit 0 of `perm` permits reading, bit 1 writing.
     Translated { pa: u64, perm: u64 },
     /// An event of this name was recorded.
     Recorded(String),
-    /// Neither.
+    /// Neither of these.
     Nothing,
 }
 
-/// A log under way.
+/// A log being read.
 #[derive(Default)]
 struct Reader {
     items: Vec<Item>,
@@ -99,7 +99,7 @@ struct Reader {
 /// The lookups of a log, compressed if its name ends in `.zst`.
 ///
 /// # Errors
-/// Unreadable, a line of a known event that lacks what it should say, or nothing of an SMMU.
+/// Unreadable, a line of a known event with fields missing, or no line of an SMMU.
 pub(super) fn read(path: &Path) -> Result<Vec<Item>, InputError> {
     let mut reader = Reader::default();
     for line in Lines::open(path)? {
@@ -125,7 +125,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Item>, InputError> {
 }
 
 impl Reader {
-    /// Takes a line; `None` if it lacks something.
+    /// Takes a line; `None` if a field is missing.
     fn line(&mut self, line: &TextLine) -> Option<()> {
         let (name, text) = line.text.split_once(' ').unwrap_or((&line.text, ""));
         // Logs may put a process and a time before the name.
@@ -156,7 +156,7 @@ impl Reader {
         Some(())
     }
 
-    /// A line about the lookup under way.
+    /// A line about the current lookup.
     fn of_lookup(&mut self, name: &str, text: &str) -> Option<()> {
         let Some(open) = &mut self.open else { return Some(()) };
         if let Some(is_write) = value(text, "is_write=") {
@@ -165,7 +165,7 @@ impl Reader {
         let configuration = open.configuration.as_mut();
         match (name, configuration) {
             ("smmuv3_find_ste_2lvl", Some(configuration)) => {
-                // The emulator prints 2^Span - 1, which is twice the STEs there are (5.1).
+                // The emulator prints 2^Span - 1, which is twice the number of STEs (5.1).
                 let span = value(text, "max_l2_ste:")?.checked_add(1)?.ilog2();
                 let offset = value(text, "l1_off:")?.checked_mul(8)?;
                 let at = value(text, "l1ptr:")?.checked_add(offset)?;
@@ -190,7 +190,7 @@ impl Reader {
             }
             ("smmu_iotlb_lookup_hit" | "smmu_iotlb_lookup_miss", _) => {
                 open.iova = Some(value(text, "addr=")?);
-                // -1 where there is none.
+                // -1 without one.
                 open.asid = value(text, "asid=").unwrap_or(0);
                 open.vmid = value(text, "vmid=").unwrap_or(0);
             }
@@ -227,7 +227,7 @@ impl Reader {
     }
 }
 
-/// Whether an event tells that something cached is lost.
+/// Whether an event is an invalidation of something cached.
 fn is_invalidation(name: &str) -> bool {
     let prefixes = ["smmu_iotlb_inv", "smmu_config", "smmuv3_range_inval"];
     prefixes.iter().any(|prefix| name.starts_with(prefix))

@@ -1,15 +1,15 @@
-//! STE and CD of a lookup: from a dump, or made from what the log says of them.
+//! STE and CD of a lookup: from a dump, or built from the log's fields.
 
 use passim_model::StreamId;
 
 use super::log::{Configuration, Descriptor, Lookup, Ttb};
 use crate::recording::dump::SmmuDump;
 
-/// Words to put into memory.
+/// Words to store in memory.
 pub(super) struct Structures {
     /// Address and word.
     pub(super) words: Vec<(u64, u64)>,
-    /// Whether they are made from the log: no dump holds them.
+    /// Whether they are built from the log because no dump contains them.
     pub(super) are_made: bool,
 }
 
@@ -18,7 +18,7 @@ passim_model::layout! {
     struct Ste0 {
         /// Valid.
         V = bit(0);
-        /// Which stages.
+        /// The stages that translate.
         CONFIG = bits(3, 1);
         /// First CD.
         S1CONTEXTPTR = bits(51, 6);
@@ -83,7 +83,8 @@ passim_model::layout! {
     }
 }
 
-/// What lookups of a stream go by from `lookup` on; `None` if neither a dump nor the log says.
+/// The structures for lookups of a stream from `lookup` on; `None` if neither a dump nor the log
+/// contains them.
 pub(super) fn structures(
     configuration: &Configuration,
     lookup: &Lookup,
@@ -98,7 +99,7 @@ pub(super) fn structures(
     Some(Structures { words, are_made: true })
 }
 
-/// STE and CD of a dump in which they lie where the lookup read them and lead to its table.
+/// STE and CD of a dump that are at the lookup's addresses and point to its table.
 fn dumped(
     configuration: &Configuration,
     lookup: &Lookup,
@@ -126,7 +127,7 @@ fn dumped(
     Some(words)
 }
 
-/// STE and CD as far as the log says what is in them.
+/// STE and CD, built from the fields in the log.
 fn made(
     configuration: &Configuration,
     lookup: &Lookup,
@@ -164,8 +165,8 @@ fn context(configuration: &Configuration, table: &Ttb, lookup: &Lookup) -> Optio
     Some([cd0, cd1, 0, 0, 0, 0, 0, 0])
 }
 
-/// Stage 2 that begins where a walk began. What one descriptor there covers gives the granule;
-/// the input is as large as one table there resolves, and not larger than the output.
+/// Stage 2 that starts where a walk started. The bytes that one descriptor covers there give the
+/// granule; the input size is what one table there resolves, and at most the output size.
 fn second_stage(first: &Descriptor, vmid: u64, oas: u64) -> Option<[u64; 2]> {
     if first.level > 3 || !first.covers.is_power_of_two() {
         return None;

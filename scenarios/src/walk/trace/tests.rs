@@ -1,4 +1,4 @@
-//! Logs made here: read, and followed.
+//! Logs made here: read, and replayed.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ smmu_ptw_level stage=1 level=1 iova=0x1040 subpage_sz=0x40000000 baseaddr=0x4000
 smmuv3_translate_success smmuv3-iommu-memory-region-8-3 sid=0x8 iova=0x1040 translated=0x80001040 perm=0x1 stage=1
 ";
 
-/// The write that the page does not allow, in two parts.
+/// A write that the page does not permit, in two parts.
 const WRITE: &str = "\
 smmuv3_config_cache_hit Config cache HIT for sid=0x8 (hits=1, misses=1, hit rate=50)
 smmu_iotlb_lookup_hit IOTLB cache HIT asid=7 vmid=0 addr=0x1000 hit=1 miss=2 hit rate=33
@@ -34,7 +34,7 @@ smmu_iotlb_lookup_hit IOTLB cache HIT asid=7 vmid=0 addr=0x1004 hit=1 miss=2 hit
 smmuv3_record_event SMMU_EVT_F_PERMISSION sid=0x8
 ";
 
-/// Stage 2 refuses a write, and an address beyond its input, without a word.
+/// Stage 2 refuses a write, and an address beyond its input range, without a record.
 const SILENT: &str = "\
 123@456.789:smmuv3_config_cache_miss Config cache MISS for sid=0x8 (hits=0, misses=1, hit rate=0)
 123@456.789:smmuv3_find_ste_2lvl strtab_base:0x10000 l1ptr:0x10000 l1_off:0x0, l2ptr:0x20000 l2_off:0x8 max_l2_ste:511
@@ -51,7 +51,7 @@ fn scratch(name: &str) -> PathBuf {
     folder
 }
 
-/// A dump of registers and of no stream.
+/// A dump of registers without streams.
 fn registers() -> String {
     let queue = |pa: &str| json!({"pa": pa, "n": 16, "prod": 0, "wrapflag": 0, "entries": []});
     json!({
@@ -111,7 +111,7 @@ fn what_stage_2_refused_in_silence_is_named() {
     let report = followed("silent", SILENT).unwrap();
     assert_eq!(report.differences, [], "{report}");
     assert_eq!((report.silent, report.deviations.len()), (2, 2), "{report}");
-    // The page may be read, and the log does not say that it was written.
+    // The page permits reading, and the log does not show that the access was a write.
     let wrote = |report: &TraceReport| {
         report.deviations.keys().any(|name| name.contains("if it wrote (the log does not say)"))
     };
@@ -126,7 +126,7 @@ fn what_stage_2_refused_in_silence_is_named() {
     let report = saying(1);
     assert_eq!((report.differences.len(), report.deviations.len()), (0, 1), "{report}");
     assert!(!wrote(&report), "{report}");
-    // A read is permitted: nothing explains the silence.
+    // A read is permitted: nothing explains the missing record.
     let report = saying(0);
     assert_eq!((report.differences.len(), report.deviations.len()), (1, 0), "{report}");
 }

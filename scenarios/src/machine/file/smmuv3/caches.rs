@@ -1,5 +1,4 @@
-//! Which caches an SMMUv3 has, and how large they are, where a file says otherwise than the preset
-//! of its features.
+//! The caches of an SMMUv3 and their sizes, where a file overrides the preset of its features.
 
 use std::ops::Range;
 
@@ -15,7 +14,7 @@ use crate::input_error::{InputError, SourceText};
 /// log2 of the most sets of the caches that hold structures.
 const MOST_SETS_LG2: u8 = Geometry::MOST_SETS_OF_STRUCTURES_LG2;
 
-/// What a file says of the configuration caches; each as the preset has it, unless said otherwise.
+/// The configuration caches of a file; each left out is the preset's.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ConfigCachesFile {
@@ -25,7 +24,7 @@ pub(super) struct ConfigCachesFile {
     level_1_cds: Option<CacheFile>,
 }
 
-/// Everything a file says of sizes.
+/// All cache sizes of a file.
 pub(super) struct Sizes {
     pub(super) tlb: Option<Spanned<CacheFile>>,
     pub(super) walk_cache: Option<Spanned<CacheFile>>,
@@ -33,7 +32,7 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// Where the first of them stands.
+    /// The place of the first of them.
     pub(super) fn first(&self) -> Option<Range<usize>> {
         let all = [
             self.tlb.as_ref().map(Spanned::span),
@@ -43,7 +42,7 @@ impl Sizes {
         all.into_iter().flatten().min_by_key(|span| span.start)
     }
 
-    /// The caches of a preset, with what the file says over it.
+    /// The caches of a preset, overridden by the file.
     pub(super) fn over(&self, preset: Caches, source: &SourceText) -> Result<Caches, InputError> {
         let mut caches = preset;
         if let Some(tlb) = &self.tlb {
@@ -71,7 +70,7 @@ impl Sizes {
     }
 }
 
-/// Sizes stand beside what keeps everything.
+/// The error for sizes beside `caches = "everything"`.
 pub(super) fn nothing_is_sized(span: Range<usize>, source: &SourceText) -> InputError {
     refuse(source, span, "caches that keep everything have no size")
         .with_hint("leave out either this or `caches = \"everything\"`")

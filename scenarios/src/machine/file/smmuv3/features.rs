@@ -1,8 +1,8 @@
-//! What an SMMUv3 is built as: `features` in place of raw ID registers, and `choices`.
+//! The features of an SMMUv3: `features` in place of raw ID registers, and `choices`.
 //!
-//! `features` names a built-in description and what is otherwise; the keys are the fields of
-//! [`Description`]. `choices` settles what the architecture leaves open; the keys are the fields
-//! of [`Choices`].
+//! `features` names a built-in description and the features that differ from it; the keys are the
+//! fields of [`Description`]. `choices` settles what the architecture leaves open; the keys are the
+//! fields of [`Choices`].
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,7 +17,7 @@ use toml::{Spanned, Value};
 use crate::input_error::{InputError, SourceText, nearest};
 use crate::machine::file::refuse;
 
-/// A table of which each key is looked at by name.
+/// A table whose keys are looked up by name.
 pub(super) type Table = BTreeMap<Spanned<String>, Spanned<Value>>;
 
 /// Every key of `features` but `preset`.
@@ -73,7 +73,7 @@ const FEATURES: [&str; 46] = [
 /// The key that names a built-in description.
 const PRESET: &str = "preset";
 
-/// What a value should have been.
+/// A description of the values that a key accepts.
 type Wanted = String;
 
 fn one_of<T: Copy>(known: &[(&str, T)], value: &Value) -> Result<T, Wanted> {
@@ -104,7 +104,7 @@ fn granules(value: &Value) -> Result<[bool; 3], Wanted> {
     Ok(NAMES.map(|name| names.contains(&name)))
 }
 
-/// A field that is on or off.
+/// A boolean field.
 fn flag<'a>(of: &'a mut Description, name: &str) -> Option<&'a mut bool> {
     Some(match name {
         "stage1" => &mut of.stage1,
@@ -141,7 +141,7 @@ fn flag<'a>(of: &'a mut Description, name: &str) -> Option<&'a mut bool> {
     })
 }
 
-/// A field that is a small number.
+/// A small number field.
 fn number<'a>(of: &'a mut Description, name: &str) -> Option<&'a mut u8> {
     Some(match name {
         "minor" => &mut of.minor,
@@ -157,7 +157,7 @@ fn number<'a>(of: &'a mut Description, name: &str) -> Option<&'a mut u8> {
     })
 }
 
-/// Sets a field; `None`: there is none of that name.
+/// Sets a field; `None` if no field has this name.
 fn set_feature(of: &mut Description, name: &str, value: &Value) -> Option<Result<(), Wanted>> {
     const UPDATES: [(&str, FlagUpdate); 4] = [
         ("none", FlagUpdate::None),
@@ -190,7 +190,7 @@ fn set_feature(of: &mut Description, name: &str, value: &Value) -> Option<Result
     })
 }
 
-/// Complains of a key that is none of `known`.
+/// The error for a key that is not in `known`.
 fn unknown(source: &SourceText, key: &Spanned<String>, known: &[&str]) -> InputError {
     let name = key.get_ref();
     let hint = match nearest(name, known) {
@@ -231,7 +231,7 @@ pub(super) fn built(
         }
     }
     let ids = description.id_registers().map_err(|contradiction| {
-        // The key that is said to be wrong may stand in the preset alone.
+        // The contradictory key may come from the preset alone.
         let key = table.iter().find(|(key, _)| key.get_ref() == contradiction.field);
         let at = key.map_or_else(|| file.span(), |(_, value)| value.span());
         let field = contradiction.field;
@@ -252,7 +252,7 @@ const CHOICES: [&str; 8] = [
     "stream_table_beyond_oas",
 ];
 
-/// Sets a choice; `None`: there is none of that name.
+/// Sets a choice; `None` if no choice has this name.
 fn set_choice(of: &mut Choices, name: &str, value: &Value) -> Option<Result<(), Wanted>> {
     const CONTROLS: [(&str, Acknowledge); 2] =
         [("at-once", Acknowledge::AtOnce), ("on-step", Acknowledge::OnStep)];

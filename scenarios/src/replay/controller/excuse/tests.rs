@@ -1,4 +1,4 @@
-//! What is excused, and what is not as soon as the earlier command is there.
+//! Excused errors, which are not excused once the queue contains the earlier command.
 
 use passim_gic::its::Reason;
 

@@ -3,7 +3,7 @@
 use super::super::super::Unperformable;
 use crate::op::{CommandName, ItsOp, YesNo};
 
-/// What a command is made of, by the keys of a scenario.
+/// A field of a command, by its key in a scenario.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Device,
@@ -37,7 +37,7 @@ impl Part {
     }
 }
 
-/// The number of a command, what it must be given, and what it may be.
+/// The number of a command, its required fields, and its optional ones.
 fn form(name: CommandName) -> (u64, &'static [Part], &'static [Part]) {
     match name {
         CommandName::Movi => (0x01, &[Device, Event, Icid], &[]),
@@ -55,7 +55,7 @@ fn form(name: CommandName) -> (u64, &'static [Part], &'static [Part]) {
     }
 }
 
-/// A command with what it is given.
+/// A command with its arguments.
 pub(super) struct Given<'a> {
     op: &'a ItsOp,
 }
@@ -84,8 +84,8 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// Its four doublewords. `rdbase` says, in place, what a command calls the redistributor of a
-    /// CPU.
+    /// Its four doublewords. `rdbase` returns the RDbase of a CPU's redistributor, at its bit
+    /// position.
     pub(super) fn words(
         &self,
         name: CommandName,

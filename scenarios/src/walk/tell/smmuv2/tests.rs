@@ -1,4 +1,4 @@
-//! Translations of an SMMUv2 on the machine of a scenario, told.
+//! Explanations of an SMMUv2's translations on the machine of a scenario.
 
 use passim_model::{Access, Iova};
 
@@ -8,7 +8,7 @@ use crate::op::DeviceName;
 use crate::script::{FromValue, Script};
 use crate::walk::explain_in_scenario;
 
-/// What becomes of a device's read at the end of a scenario, as it is printed.
+/// The printed explanation of a device's read at the end of a scenario.
 fn told(scenario: &str, dev: &str, iova: u64) -> String {
     let script = Script::parse(SourceText::new("s.scn", scenario)).unwrap();
     let dev = DeviceName::from_value(dev).unwrap();
@@ -24,7 +24,7 @@ attach dev=00:01.0
 map iova=0x10000 va=A size=8K prot=r
 ";
 
-/// The lines that begin with `start`, without what is indented below them.
+/// The lines that begin with `start`, without the indented lines below them.
 fn lines<'a>(told: &'a str, start: &str) -> Vec<&'a str> {
     told.lines().map(str::trim_start).filter(|line| line.starts_with(start)).collect()
 }

@@ -1,4 +1,4 @@
-//! A small machine whose SMMUv3 has these lines.
+//! A small machine whose SMMUv3 is described by these lines.
 
 use crate::input_error::{InputError, SourceText};
 use crate::machine::{Iommu, Machine, SmmuV3};

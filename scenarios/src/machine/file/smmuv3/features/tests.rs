@@ -13,7 +13,7 @@ features = { preset = "virt", granules = ["64K"], stall_model = "both", stall_ma
 caches = "everything"
 choices = { completion = "when-synchronised", overlap = "detected" }"#;
     let smmu = smmu(lines).unwrap();
-    // Measured registers of the board, but for S2P, STALL_MODEL, the granules and STALL_MAX.
+    // Measured registers of the board, except for S2P, STALL_MODEL, the granules and STALL_MAX.
     assert_eq!(smmu.ids.idr, [0x0c44_101a, 0x0273_0010, 0, 0x1414, 0, 0x0004_0044]);
     assert_eq!(smmu.retention, Retention::Everything);
     assert_eq!(smmu.choices.completion, Completion::WhenSynchronised);
@@ -28,7 +28,7 @@ fn raw_registers_are_as_good() {
     assert_eq!(smmu(raw).unwrap(), described);
 }
 
-/// The keys are the fields of the description, all of them and no other.
+/// The keys are exactly the fields of the description.
 #[test]
 fn every_field_has_a_key() {
     let printed = format!("{:#?}", Description::VIRT);
