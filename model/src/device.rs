@@ -43,7 +43,7 @@ impl Device {
         Some(Self { rid, requester, buffer: Box::new([0; BUFFER_BYTES]) })
     }
 
-    /// The device's requester identifier.
+    /// The device's requester ID.
     pub fn rid(&self) -> Rid {
         self.rid
     }

@@ -66,12 +66,12 @@ id! {
     Vmid(u16), "{}"
 }
 
-/// PCI requester identifier: bus, device and function.
+/// PCI requester ID: bus, device and function.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Rid(u16);
 
 impl Rid {
-    /// The requester identifier with this number: bus in 15..8, device in 7..3, function in 2..0.
+    /// The requester ID with this number: bus in 15..8, device in 7..3, function in 2..0.
     pub const fn new(raw: u16) -> Self {
         Self(raw)
     }
@@ -144,7 +144,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// The requester identifier of a PCI function; `None` for a platform device.
+    /// The requester ID of a PCI function; `None` for a platform device.
     pub const fn rid(self) -> Option<Rid> {
         match self {
             Self::Pci(rid) => Some(rid),

@@ -37,7 +37,7 @@ pub struct Bar {
 /// A PCI function.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Function {
-    /// Requester identifier: its place in the hierarchy.
+    /// Requester ID: its place in the hierarchy.
     pub rid: Rid,
     /// Vendor identifier.
     pub vendor: u16,
@@ -136,7 +136,7 @@ impl Platform {
     }
 }
 
-/// The functions of a machine, in ascending order of requester identifier, and its platform
+/// The functions of a machine, in ascending order of requester ID, and its platform
 /// devices, in the order in which firmware lists them.
 #[derive(Clone, Default, Debug)]
 pub struct Topology {
@@ -159,7 +159,7 @@ pub struct Above {
     pub answers: bool,
 }
 
-/// Two functions claim one requester identifier.
+/// Two functions claim one requester ID.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("two functions at {0}")]
 pub struct SameRid(pub Rid);
@@ -168,7 +168,7 @@ impl Topology {
     /// The topology of these functions.
     ///
     /// # Errors
-    /// [`SameRid`] if two have the same requester identifier.
+    /// [`SameRid`] if two have the same requester ID.
     pub fn new(mut functions: Vec<Function>) -> Result<Self, SameRid> {
         functions.sort_by_key(|function| function.rid);
         match functions.windows(2).find(|pair| pair[0].rid == pair[1].rid) {

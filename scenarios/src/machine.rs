@@ -80,7 +80,7 @@ pub struct Machine {
     pub iommu: Iommu,
     /// The interrupt controller.
     pub gic: Gic,
-    /// PCI functions, ascending by requester identifier.
+    /// PCI functions, ascending by requester ID.
     pub functions: Vec<Function>,
     /// Platform devices, in the file's order.
     pub platforms: Vec<Platform>,

@@ -187,10 +187,10 @@ fn behind_an_its_there_is_none() {
     assert_eq!(least_attack(machine, &[0x40], 8190..8220), None);
 }
 
-/// Functions behind a bridge that takes over their requester identifier are one device to the ITS;
+/// Functions behind a bridge that takes over their requester ID are one device to the ITS;
 /// therefore they are one group.
 ///
-/// Only aliases of requester identifiers form groups. Where firmware maps two groups to one DeviceID,
+/// Only aliases of requester IDs form groups. Where firmware maps two groups to one DeviceID,
 /// each raises the other's LPIs, as `scenarios/files/its/attack-shared-id.scn` shows.
 #[test]
 fn functions_that_share_a_device_id_share_a_group_unless_firmware_says_otherwise() {

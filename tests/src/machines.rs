@@ -210,7 +210,7 @@ impl Plan {
         *text += "]\n";
     }
 
-    /// The ITS of each slot. DeviceIDs at the first are requester identifiers; at the second they
+    /// The ITS of each slot. DeviceIDs at the first are requester IDs; at the second they
     /// begin with 0 again, so that one number names a device of each.
     fn msi_map_text(&self, itss: usize, text: &mut String) {
         if itss < 2 {

@@ -35,7 +35,7 @@ impl Its {
             return true;
         }
         // KVM's find_collection reads no table for existing collections.
-        if self.kept.is_some() {
+        if self.internal.is_some() {
             return true;
         }
         // GIC-600, whose table is flat: 101206_0003_04, page 82, out of range by GITS_BASER1.
@@ -46,9 +46,9 @@ impl Its {
     /// an array even where the layout is a list.
     // As KVM's vgic_its_check_id for a new collection.
     pub(super) fn has_or_can_have(&self, icid: u16, memory: &Memory) -> bool {
-        let Some(kept) = &self.kept else { return self.has_collection(icid) };
+        let Some(internal) = &self.internal else { return self.has_collection(icid) };
         let held = usize::from(icid) < self.held.len();
-        held || kept.has_collection(icid) || self.has_place(icid, memory)
+        held || internal.has_collection(icid) || self.has_place(icid, memory)
     }
 
     /// Whether memory can be read where a collection's entry would be in an array.
@@ -79,8 +79,8 @@ impl Its {
         if let Some(held) = self.held.get(usize::from(icid)) {
             return Ok(*held);
         }
-        if let Some(kept) = &self.kept {
-            return Ok(kept.collection(icid));
+        if let Some(internal) = &self.internal {
+            return Ok(internal.collection(icid));
         }
         let Some(table) = self.registers.collections() else {
             return Err(NoCollection::OutOfRange);
@@ -108,10 +108,10 @@ impl Its {
         if cpu.is_some() && !self.has_or_can_have(icid, memory) {
             return Err(NoCollection::OutOfRange);
         }
-        if let Some(kept) = self.kept.as_mut() {
+        if let Some(internal) = self.internal.as_mut() {
             match cpu {
-                Some(cpu) => kept.map_collection(icid, cpu),
-                None => kept.remove_collection(icid),
+                Some(cpu) => internal.map_collection(icid, cpu),
+                None => internal.remove_collection(icid),
             }
             return Ok(());
         }

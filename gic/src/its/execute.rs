@@ -146,10 +146,10 @@ impl Its {
         if checked && bits > features.event_bits {
             return Err(Reason::SizeOrTargetOutOfRange.into());
         }
-        let old = match &self.kept {
+        let old = match &self.internal {
             // As KVM's vgic_its_check_id.
             Some(_) if memory.load_u64(at).is_err() => return Err(Reason::DeviceOutOfRange.into()),
-            Some(kept) => kept.device(device),
+            Some(internal) => internal.device(device),
             None => self.mapped_as(at, memory)?,
         };
         if dte.is_some() && old.is_some() && choices.remap_device == RemapDevice::Keep {
@@ -165,9 +165,9 @@ impl Its {
         if let Some(old) = old.filter(|old| Some(*old) != dte) {
             self.orphans.forget(old, features.layout);
         }
-        match &mut self.kept {
-            Some(kept) => {
-                kept.set_device(device, dte);
+        match &mut self.internal {
+            Some(internal) => {
+                internal.set_device(device, dte);
                 // As KVM's vgic_its_cmd_handle_mapd, since 6.13.
                 if dte.is_none() {
                     memory.store_u64(at, 0)?;
@@ -181,7 +181,7 @@ impl Its {
         if choices.ordering != Ordering::AtOnce && old != dte {
             self.flight.leave(device, old);
         }
-        self.tell_device(device);
+        self.notify_device(device);
         Ok(())
     }
 
@@ -241,7 +241,7 @@ impl Its {
     /// is mapped.
     fn follow(&mut self, icid: u16, old: Option<Cpu>, new: Option<Cpu>, memory: &Memory) {
         // Where redistributors are notified of events, an LPI may be elsewhere than its collection.
-        let told = self.tells();
+        let told = self.notifies();
         let old = if told { old.or(new) } else { old.filter(|old| Some(*old) != new) };
         let follows = RemapCollection::PendingFollows;
         let to = new.filter(|_| self.implementation.choices.remap_collection == follows);
@@ -261,7 +261,7 @@ impl Its {
         }
         let (at, old) = self.event(source, memory)?;
         // As KVM's vgic_its_check_event_id.
-        if self.kept.is_some() && memory.load_u64(at).is_err() {
+        if self.internal.is_some() && memory.load_u64(at).is_err() {
             return Err(Reason::EventOutOfRange.into());
         }
         let bounded = choices.lpi_bound == LpiBound::OfThePropertyTable;
@@ -282,8 +282,8 @@ impl Its {
             Some(old) => self.collection_of(old, memory).unwrap_or(None),
             None => None,
         };
-        if let Some(kept) = &mut self.kept {
-            kept.name_collection(icid);
+        if let Some(internal) = &mut self.internal {
+            internal.name_collection(icid);
         }
         let ite = Ite { intid: intid.get(), icid: Some(icid) };
         self.write_event((source, at), Some(ite), memory)?;
@@ -294,7 +294,7 @@ impl Its {
             let before = Late::Before(Before::Event(source, Some(IntId::new(old.intid))));
             self.send(old_cpu, Packet::Nothing, Some(source), before);
         }
-        let told = self.tells() || choices.map_to_unmapped == MapToUnmapped::Told;
+        let told = self.notifies() || choices.map_to_unmapped == MapToUnmapped::Told;
         if cpu.is_none() && told {
             self.send(Cpu::new(0), Packet::MappedNowhere(intid), Some(source), Late::No);
         }
@@ -305,7 +305,7 @@ impl Its {
             };
             self.send(cpu, Packet::Mapped(intid), Some(source), late);
         }
-        self.tell(source, Some(intid));
+        self.notify(source, Some(intid));
         Ok(())
     }
 
@@ -329,14 +329,14 @@ impl Its {
         self.write_event((source, at), Some(moved), memory)?;
         self.forget(source);
         let intid = IntId::new(ite.intid);
-        if let Some(old) = old.filter(|old| *old != new || self.tells()) {
+        if let Some(old) = old.filter(|old| *old != new || self.notifies()) {
             let before = Late::Before(Before::Event(source, Some(intid)));
             self.send(old, Packet::Move(intid, new), Some(source), before);
         }
         match old {
             Some(old) if old == new => {}
             Some(_) => self.send(new, Packet::Moved(intid), Some(source), Late::No),
-            None if self.tells() => {
+            None if self.notifies() => {
                 self.send(new, Packet::Move(intid, new), Some(source), Late::No)
             }
             None => self.send(new, Packet::Mapped(intid), Some(source), Late::No),
@@ -351,9 +351,9 @@ impl Its {
         self.write_event((source, at), None, memory)?;
         self.forget(source);
         let before = Late::Before(Before::Event(source, Some(intid)));
-        let packet = if self.tells() { Packet::Nothing } else { Packet::ClearPending(intid) };
+        let packet = if self.notifies() { Packet::Nothing } else { Packet::ClearPending(intid) };
         self.send(cpu, packet, Some(source), before);
-        self.tell(source, None);
+        self.notify(source, None);
         Ok(())
     }
 

@@ -12,39 +12,39 @@
 //! | `spell` | how is a command printed, field by field? |
 //! | `flight` | which packets have been sent and have not arrived? |
 //! | `orphans` | which events have lost their collection? |
-//! | `told` | of which events have redistributors been notified? |
+//! | `lpi_references` | of which events have redistributors been notified? |
 //! | [`image`], `save` | what do tables map, in any layout; how is an ITS saved? |
-//! | `emptied` | what happens to a table when its GITS_BASER loses Valid? |
-//! | `kept`, `refused` | what does an ITS with internal tables map, and why is a restore refused? |
+//! | `cleared_tables` | what happens to a table when its GITS_BASER loses Valid? |
+//! | `internal_tables`, `refused` | what does an ITS with internal tables map, and why is a restore refused? |
 //!
 //! An ITS does not raise interrupts itself: it sends [`Packet`]s to redistributors, which
 //! [`GicV3`](crate::v3::GicV3) delivers. Device, collection and interrupt translation tables are
 //! bytes in memory and nowhere else, so that memory always shows the current mappings; the
-//! exception is an ITS that is built with internal tables (`kept`).
+//! exception is an ITS that is built with internal tables (`internal_tables`).
 //!
 //! Not modelled: virtual LPIs, whose commands the decoder names but does not accept, and MPAM
 //! (GITS_MPAMIDR, GITS_PARTIDR, GITS_MPIDR), which GITS_TYPER does not report: the registers read
 //! as zero.
 
 mod cache;
+mod cleared_tables;
 mod cmdq;
 mod collection;
 mod command;
-mod emptied;
 mod entry;
 mod error;
 mod execute;
 mod features;
 mod flight;
 pub mod image;
-mod kept;
+mod internal_tables;
+mod lpi_references;
 mod orphans;
 mod refused;
 mod regs;
 mod save;
 mod spell;
 mod table;
-mod told;
 mod translate;
 mod wire;
 
@@ -72,7 +72,7 @@ use crate::{Cpu, Progress, Size};
 use cache::Cache;
 use command::Source;
 use flight::{Flight, InFlight, Late};
-use kept::Kept;
+use internal_tables::InternalTables;
 use orphans::Orphans;
 use passim_model::{Effect, IntId, Memory, event};
 use regs::{Consequence, Registers};
@@ -131,9 +131,9 @@ pub struct Its {
     held: Vec<Option<Cpu>>,
     orphans: Orphans,
     /// The LPI of each event, where redistributors are notified of every mapping.
-    told: BTreeMap<Source, IntId>,
+    references: BTreeMap<Source, IntId>,
     /// The internal tables, if the ITS has them.
-    kept: Option<Kept>,
+    internal: Option<InternalTables>,
     /// Why the tables in memory were not restored.
     refused: Option<Refused>,
     cache: Cache,
@@ -161,8 +161,9 @@ impl Its {
             registers: Registers::reset(&implementation),
             held: vec![None; usize::from(implementation.features.held_collections)],
             orphans: Orphans::default(),
-            told: BTreeMap::new(),
-            kept: (implementation.choices.table_home == TableHome::Its).then(Kept::default),
+            references: BTreeMap::new(),
+            internal: (implementation.choices.table_home == TableHome::Its)
+                .then(InternalTables::default),
             refused: None,
             cache: Cache::new(implementation.choices.caching),
             flight: Flight::default(),

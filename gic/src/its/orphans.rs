@@ -66,8 +66,8 @@ impl Its {
         ite: Option<Ite>,
         memory: &mut Memory,
     ) -> Result<(), Abort> {
-        if let Some(kept) = &mut self.kept {
-            kept.set_event(source, ite);
+        if let Some(internal) = &mut self.internal {
+            internal.set_event(source, ite);
             if ite.is_none() {
                 // As in KVM's vgic_its_cmd_handle_discard since 6.13; a failed store is ignored.
                 let _ = self.implementation.features.layout.store_ite(at, None, 0, memory);

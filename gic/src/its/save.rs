@@ -110,8 +110,8 @@ impl Its {
         let features = &self.implementation.features;
         let bits = (features.device_bits, features.event_bits);
         let layout = features.layout;
-        let (mut found, read) = match &self.kept {
-            Some(kept) => (kept.found(), Ok(())),
+        let (mut found, read) = match &self.internal {
+            Some(internal) => (internal.found(), Ok(())),
             None => Mappings::read_most(layout, Reading::Every, self.tables(), bits, memory),
         };
         let mappings = &mut found.mappings;
@@ -139,7 +139,7 @@ impl Its {
     /// A guest cannot make this fail: failed writes are skipped.
     pub fn save(&mut self, memory: &mut Memory) -> Saved {
         self.settle();
-        self.write_kept(memory);
+        self.write_internal(memory);
         self.save_registers()
     }
 
@@ -149,7 +149,7 @@ impl Its {
             registers: self.registers.clone(),
             held: self.held.clone(),
             orphans: self.orphans.clone(),
-            cache: self.kept.is_none().then(|| self.cache.clone()),
+            cache: self.internal.is_none().then(|| self.cache.clone()),
             drawn: (self.implementation.choices.ordering, self.chance.clone()),
             reports: self.reports.clone(),
             failed_writes: self.failed_writes.clone(),
@@ -173,7 +173,7 @@ impl Its {
         its.reports.clone_from(&saved.reports);
         its.failed_writes.clone_from(&saved.failed_writes);
         its.effects.clone_from(&saved.effects);
-        if let Some(cache) = saved.cache.as_ref().filter(|_| its.kept.is_none()) {
+        if let Some(cache) = saved.cache.as_ref().filter(|_| its.internal.is_none()) {
             its.cache.take_over(cache);
         }
         // With another seed chance starts anew.
@@ -181,8 +181,8 @@ impl Its {
         if its.implementation.choices.ordering == *ordering {
             its.chance.clone_from(chance);
         }
-        its.read_kept(memory);
-        its.gather_told(memory);
+        its.read_internal(memory);
+        its.gather_references(memory);
         its
     }
 

@@ -28,7 +28,7 @@ impl Its {
     /// Fast path of [`Its::message`]: the LPI and CPU of a message whose translation is cached and
     /// whose LPI becomes pending at once. `None`, with nothing changed, in every other case.
     #[inline(always)]
-    pub(crate) fn message_at_hand(
+    pub(crate) fn message_fast(
         &mut self,
         at: u64,
         size: Size,
@@ -303,11 +303,11 @@ impl Its {
 
     /// The device table entry of a mapped device.
     pub(super) fn device(&self, device: DeviceId, memory: &Memory) -> Result<Dte, Untranslated> {
-        if let Some(kept) = &self.kept {
+        if let Some(internal) = &self.internal {
             let beyond = u64::from(device.get()) >> self.implementation.features.device_bits != 0;
             let missing =
                 if beyond { Untranslated::DeviceOutOfRange } else { Untranslated::UnmappedDevice };
-            return kept.device(device).ok_or(missing);
+            return internal.device(device).ok_or(missing);
         }
         let at = self.device_entry(device, memory).map_err(|missing| match missing {
             Missing::Beyond => Untranslated::DeviceOutOfRange,
@@ -346,8 +346,8 @@ impl Its {
         }
         let features = &self.implementation.features;
         let at = PhysAddr::new(dte.itt + n * features.layout.ite_bytes());
-        if let Some(kept) = &self.kept {
-            return Ok((at, kept.event(source)));
+        if let Some(internal) = &self.internal {
+            return Ok((at, internal.event(source)));
         }
         let ite = features.layout.load_ite(at, memory);
         let ite = ite.map_err(|abort| Untranslated::Abort(abort.0))?;

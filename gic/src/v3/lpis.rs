@@ -326,11 +326,11 @@ impl Lpis {
 
     /// The LPI is mapped here. Configuration cached when it was here before is discarded, since
     /// invalidations went elsewhere meanwhile.
-    pub(crate) fn welcome(&mut self, intid: u32, memory: &mut Memory) {
+    pub(crate) fn mapped_here(&mut self, intid: u32, memory: &mut Memory) {
         // MAPTI does not invalidate configuration that is read when LPIs are turned on, or that one
         // cache holds wherever the LPI is.
         if !matches!(self.choices.config, ConfigRead::AtEnabling | ConfigRead::OnceForAll) {
-            self.come(intid, memory);
+            self.reset_cached(intid, memory);
         }
         if self.choices.state == LpiState::PerLpi
             && let Some(lpi) = self.number(intid)
@@ -340,7 +340,7 @@ impl Lpis {
     }
 
     /// Discards cached state of an LPI that arrives.
-    fn come(&mut self, intid: u32, memory: &Memory) {
+    fn reset_cached(&mut self, intid: u32, memory: &Memory) {
         // With a pending table that is read repeatedly nothing is cached.
         if !self.choices.scans() {
             self.invalidate(intid, memory);
@@ -348,7 +348,7 @@ impl Lpis {
     }
 
     /// The LPI moves away; later invalidations no longer come here.
-    pub(crate) fn leave(&mut self, intid: u32) {
+    pub(crate) fn moved_away(&mut self, intid: u32) {
         if self.choices.config == ConfigRead::AtEnabling
             && let Some(lpi) = self.number(intid)
         {
@@ -360,12 +360,12 @@ impl Lpis {
     /// with it ([`Lpis::take_over`]).
     pub(crate) fn moved_here(&mut self, intid: u32, memory: &Memory) {
         if !matches!(self.choices.config, ConfigRead::AtMapping | ConfigRead::OnceForAll) {
-            self.come(intid, memory);
+            self.reset_cached(intid, memory);
         }
     }
 
     /// Changes the pending table; it is not read now.
-    pub(crate) fn pend_in(&mut self, table: PhysAddr) {
+    pub(crate) fn set_table(&mut self, table: PhysAddr) {
         self.table = table;
     }
 

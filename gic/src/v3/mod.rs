@@ -236,7 +236,7 @@ impl GicV3 {
                 redistributor.store(offset, size, value, memory);
                 let turned_on = off && redistributor.is_on();
                 if turned_on && redistributor.reads_pending() {
-                    self.believe_table(cpu, memory);
+                    self.sync_with_table(cpu, memory);
                 }
                 if turned_on {
                     self.bring_all_known(cpu, memory);
@@ -244,7 +244,7 @@ impl GicV3 {
                 self.spread_invalidations(memory);
                 self.tell_others(cpu, offset, size, value, memory);
                 self.tell_reach(cpu);
-                self.forget_loose();
+                self.drop_unreferenced();
             }
             Block::Its(n) => {
                 if let Some(its) = self.its.get_mut(usize::from(n)) {
@@ -267,16 +267,16 @@ impl GicV3 {
         requester: &Requester,
         memory: &mut Memory,
     ) -> Arrival {
-        match self.message_at_hand(its, (offset, size, value), requester, memory) {
+        match self.message_fast(its, (offset, size, value), requester, memory) {
             Some((intid, cpu)) => Arrival::Raised { intid, cpu },
-            None => self.message_behind((its, offset, size), value, requester, memory),
+            None => self.message_slow((its, offset, size), value, requester, memory),
         }
     }
 
     /// Fast path of [`GicV3::message`]: the LPI made pending and its CPU, or `None` with nothing
     /// changed.
     #[inline(always)]
-    pub fn message_at_hand(
+    pub fn message_fast(
         &mut self,
         its: u16,
         (offset, size, value): (u64, Size, u64),
@@ -284,14 +284,14 @@ impl GicV3 {
         memory: &mut Memory,
     ) -> Option<(IntId, Cpu)> {
         let its = self.its.get_mut(usize::from(its))?;
-        let (intid, cpu) = its.message_at_hand(offset, size, value, requester)?;
+        let (intid, cpu) = its.message_fast(offset, size, value, requester)?;
         self.pend(cpu, intid, memory);
-        Some((intid, self.whereabouts(intid, cpu)))
+        Some((intid, self.cpu_of_lpi(intid, cpu)))
     }
 
     /// The general path of [`GicV3::message`].
     #[inline(never)]
-    pub(crate) fn message_behind(
+    pub(crate) fn message_slow(
         &mut self,
         (its, offset, size): (u16, u64, Size),
         value: u64,
@@ -303,7 +303,7 @@ impl GicV3 {
         match (arrival, delivery) {
             (Arrival::Raised { intid, cpu }, Delivery::Now) => {
                 self.pend(cpu, intid, memory);
-                Arrival::Raised { intid, cpu: self.whereabouts(intid, cpu) }
+                Arrival::Raised { intid, cpu: self.cpu_of_lpi(intid, cpu) }
             }
             _ => {
                 self.deliver_all(memory);

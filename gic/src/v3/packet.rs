@@ -57,7 +57,7 @@ impl GicV3 {
     pub fn deliver(&mut self, cpu: Cpu, packet: Packet, memory: &mut Memory) -> bool {
         let found = self.deliver_to_place(cpu, packet, memory);
         let found = found.unwrap_or_else(|| self.deliver_to(cpu, packet, memory));
-        self.forget_loose();
+        self.drop_unreferenced();
         found
     }
 
@@ -68,7 +68,7 @@ impl GicV3 {
             Packet::Move(intid, to) => return self.move_lpi(intid, cpu, to, memory),
             Packet::MappedNowhere(intid) => {
                 let all = self.redistributors.iter_mut().filter_map(|place| place.lpis.as_mut());
-                all.for_each(|lpis| lpis.welcome(intid.get(), memory));
+                all.for_each(|lpis| lpis.mapped_here(intid.get(), memory));
                 return true;
             }
             Packet::Invalidate(intid) => {
@@ -88,7 +88,7 @@ impl GicV3 {
             }
             Packet::Invalidate(intid) => lpis.invalidate(intid.get(), memory),
             Packet::InvalidateAll => lpis.invalidate_all(memory),
-            Packet::Mapped(intid) => lpis.welcome(intid.get(), memory),
+            Packet::Mapped(intid) => lpis.mapped_here(intid.get(), memory),
             Packet::Moved(intid) => lpis.moved_here(intid.get(), memory),
             Packet::MoveAll(to) => {
                 lpis.look_again(memory);
@@ -159,7 +159,7 @@ impl GicV3 {
         }
         let source = self.redistributors.get_mut(from.index());
         if let Some(lpis) = source.and_then(|place| place.lpis.as_mut()) {
-            lpis.leave(intid.get());
+            lpis.moved_away(intid.get());
         }
         let source = self.redistributors.get_mut(from.index());
         let pending = source.is_some_and(|place| place.clear_pending(intid.get(), memory));

@@ -39,7 +39,7 @@ pub(super) struct Places {
     /// By INTID minus [`FIRST_LPI`]; empty without [`LpiState::PerLpi`].
     all: Vec<Place>,
     /// LPIs that no event maps to any more.
-    loose: BTreeSet<u32>,
+    unreferenced: BTreeSet<u32>,
 }
 
 impl Places {
@@ -49,7 +49,7 @@ impl Places {
             LpiState::PerRedistributor => 0,
             LpiState::PerLpi => (1usize << intid_bits).saturating_sub(FIRST_LPI as usize),
         };
-        Self { all: vec![Place::default(); count], loose: BTreeSet::new() }
+        Self { all: vec![Place::default(); count], unreferenced: BTreeSet::new() }
     }
 
     fn slot(&mut self, intid: u32) -> Option<&mut Place> {
@@ -60,7 +60,7 @@ impl Places {
     #[inline]
     fn get(&self, intid: u32) -> Option<Place> {
         let place = self.all.get(intid.checked_sub(FIRST_LPI)? as usize)?;
-        (place.events != 0 || self.loose.contains(&intid)).then_some(*place)
+        (place.events != 0 || self.unreferenced.contains(&intid)).then_some(*place)
     }
 
     /// The LPIs at a CPU, ascending.
@@ -121,14 +121,14 @@ impl GicV3 {
         let there = self.places.get(intid).is_some();
         let slot = self.places.slot(intid)?;
         slot.events = slot.events.saturating_add(1);
-        self.places.loose.remove(&intid);
+        self.places.unreferenced.remove(&intid);
         if there {
             return Some(true);
         }
         let slot = self.places.slot(intid)?;
         *slot = Place { events: 1, cpu: cpu.map_or(0, |cpu| cpu.get() + 1), ..Place::default() };
         match self.lpis_at(cpu) {
-            Some(lpis) => lpis.welcome(intid, memory),
+            Some(lpis) => lpis.mapped_here(intid, memory),
             None => self.invalidate_in_place(intid, memory),
         }
         Some(true)
@@ -181,20 +181,20 @@ impl GicV3 {
         let before = slot.events;
         slot.events = before.saturating_sub(1);
         if before == 1 {
-            self.places.loose.insert(intid);
+            self.places.unreferenced.insert(intid);
         }
     }
 
     /// Drops LPIs that no event maps to, unless a CPU can take them.
-    pub(super) fn forget_loose(&mut self) {
-        if self.places.loose.is_empty() {
+    pub(super) fn drop_unreferenced(&mut self) {
+        if self.places.unreferenced.is_empty() {
             return;
         }
-        for intid in core::mem::take(&mut self.places.loose) {
+        for intid in core::mem::take(&mut self.places.unreferenced) {
             let cpu = self.places.slot(intid).and_then(|place| place.cpu());
             let lpis = self.lpis_at(cpu);
             if lpis.as_ref().is_some_and(|lpis| lpis.waits(intid)) {
-                self.places.loose.insert(intid);
+                self.places.unreferenced.insert(intid);
                 continue;
             }
             if let Some(lpis) = lpis {
@@ -240,7 +240,7 @@ impl GicV3 {
     /// The CPU that an LPI is at after a message for `cpu` raised it: where it was before, if it
     /// has a state of its own.
     #[inline(always)]
-    pub(super) fn whereabouts(&self, intid: IntId, cpu: Cpu) -> Cpu {
+    pub(super) fn cpu_of_lpi(&self, intid: IntId, cpu: Cpu) -> Cpu {
         if self.places.all.is_empty() {
             return cpu;
         }
@@ -250,13 +250,13 @@ impl GicV3 {
     /// LPIs of a CPU have been turned on: takes over pending from its table for each LPI that
     /// exists there, and offers all shelved LPIs again.
     // its_sync_lpi_pending_table.
-    pub(super) fn believe_table(&mut self, cpu: Cpu, memory: &mut Memory) {
+    pub(super) fn sync_with_table(&mut self, cpu: Cpu, memory: &mut Memory) {
         if self.places.all.is_empty() {
             return;
         }
         for intid in self.places.at(cpu) {
             if let Some(lpis) = self.lpis_at(Some(cpu)) {
-                lpis.believe_table(intid, memory);
+                lpis.sync_with_table(intid, memory);
             }
         }
         for redistributor in &mut self.redistributors {

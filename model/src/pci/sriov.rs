@@ -52,9 +52,9 @@ pub struct Sriov {
     pub total: u16,
     /// NumVFs at boot; VF Enable and VF MSE are set if it is not 0.
     pub enabled: u16,
-    /// First VF Offset: from the function's requester identifier to that of its first virtual one.
+    /// First VF Offset: from the function's requester ID to that of its first virtual one.
     pub offset: u16,
-    /// VF Stride: from the requester identifier of a virtual function to that of the next.
+    /// VF Stride: from the requester ID of a virtual function to that of the next.
     pub stride: u16,
     /// Function Dependency Link: the function itself, where it depends on no other.
     pub dependency: u8,

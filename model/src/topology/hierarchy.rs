@@ -1,5 +1,5 @@
 //! The PCI hierarchy: which bridge leads to which bus, which functions isolate transactions, and
-//! the requester identifiers under which a function's transactions arrive.
+//! the requester IDs under which a function's transactions arrive.
 //!
 //! [`groups`](super::groups) derives isolation groups from it.
 
@@ -97,7 +97,7 @@ impl Port {
 /// The properties of a function that isolation depends on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Node {
-    /// Its requester identifier.
+    /// Its requester ID.
     pub rid: Rid,
     /// Its kind.
     pub port: Port,
@@ -147,7 +147,7 @@ pub(super) enum Above {
     Bus(u8),
 }
 
-/// A requester identifier under which a function's transactions may arrive.
+/// A requester ID under which a function's transactions may arrive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Alias {
     /// The identifier.
@@ -156,7 +156,7 @@ pub struct Alias {
     pub by: Rid,
 }
 
-/// Functions and the buses that connect them, ascending by requester identifier.
+/// Functions and the buses that connect them, ascending by requester ID.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Hierarchy {
     nodes: Vec<Node>,
@@ -252,7 +252,7 @@ impl Hierarchy {
         self.bridges(rid.bus()).map(|bridge| bridge.rid)
     }
 
-    /// Every requester identifier under which transactions of the function at `rid` may arrive, its
+    /// Every requester ID under which transactions of the function at `rid` may arrive, its
     /// own first, then those of its quirks, then those of the bridges above, the nearest first.
     ///
     /// PCI Express to PCI/PCI-X Bridge Specification 1.0, 2.3: such a bridge takes a transaction as
@@ -280,7 +280,7 @@ impl Hierarchy {
         [own].into_iter().chain(quirks).chain(bridges).collect()
     }
 
-    /// The requester identifier that the interrupt controller gets with messages of the function at
+    /// The requester ID that the interrupt controller gets with messages of the function at
     /// `rid`: its own, or the last alias that comes from another bus or names one.
     // 6.12 pci/msi/irqdomain.c, get_msi_id_cb.
     pub fn message_alias(&self, rid: Rid) -> Rid {
@@ -292,7 +292,7 @@ impl Hierarchy {
             .fold(rid, |known, alias| if elsewhere(&alias, known) { alias.rid } else { known })
     }
 
-    /// The last requester identifier under which transactions of the function at `rid` may arrive.
+    /// The last requester ID under which transactions of the function at `rid` may arrive.
     pub fn last_alias(&self, rid: Rid) -> Rid {
         self.aliases(rid).last().map_or(rid, |alias| alias.rid)
     }

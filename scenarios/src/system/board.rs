@@ -137,7 +137,7 @@ pub(super) struct Parts {
     pub(super) smmus: Vec<Smmu>,
     /// The DeviceID of each SMMU's messages.
     pub(super) smmu_ids: Vec<Option<DeviceId>>,
-    /// Ascending by requester identifier.
+    /// Ascending by requester ID.
     pub(super) slots: Vec<Slot>,
     pub(super) x86: Option<X86Unit>,
     /// In the topology's order.
@@ -241,7 +241,7 @@ impl Board {
         self.smmus.len() + usize::from(self.x86.is_some())
     }
 
-    /// The PCI functions, ascending by requester identifier.
+    /// The PCI functions, ascending by requester ID.
     pub fn slots(&self) -> &[Slot] {
         &self.slots
     }

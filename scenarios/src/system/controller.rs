@@ -200,9 +200,9 @@ impl Controller {
     }
 
     /// A device writes a word to an ITS, and it is plain to see what comes of it
-    /// ([`GicV3::message_at_hand`]); else nothing has happened.
+    /// ([`GicV3::message_fast`]); else nothing has happened.
     #[inline(always)]
-    pub(super) fn message_at_hand(
+    pub(super) fn message_fast(
         &mut self,
         number: u16,
         (offset, value): (u64, u32),
@@ -212,7 +212,7 @@ impl Controller {
         // ITSs are the first of its blocks.
         let Self::V3 { gic, stirred, rung } = self else { return None };
         let access = (offset, Size::Word, value.into());
-        let raised = gic.message_at_hand(number, access, requester, memory)?;
+        let raised = gic.message_fast(number, access, requester, memory)?;
         (*stirred, *rung) = (true, true);
         Some(raised)
     }

@@ -210,7 +210,7 @@ impl Board {
             return self.device_write_behind(&write);
         };
         if let Ok(word) = <[u8; 4]>::try_from(bytes)
-            && let Some(arrival) = self.ring_at_hand(pa, u32::from_le_bytes(word), &requester)
+            && let Some(arrival) = self.ring_fast(pa, u32::from_le_bytes(word), &requester)
         {
             return Reach::Doorbell(pa, arrival);
         }

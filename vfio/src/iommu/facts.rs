@@ -87,7 +87,7 @@ pub struct DeviceFacts {
     /// behind a PCI bridge also appears under the bridge's. Behind an SMMUv3 no other device may
     /// have them; behind an SMMUv2 devices of its group may, and up to 4.8 any device.
     pub streams: Vec<StreamId>,
-    /// The last of the requester identifiers that its transactions may carry: its own, unless a
+    /// The last of the requester IDs that its transactions may carry: its own, unless a
     /// quirk or a bridge replaces it. None for a device on the board, which has only StreamIDs.
     pub requester: Option<Rid>,
     /// Its IOMMU group.
@@ -147,7 +147,7 @@ impl DeviceFacts {
     }
 
     /// The functions of `topology` that have a group, all behind IOMMU `driver`, by ascending
-    /// group and requester identifier, each with its one StreamID.
+    /// group and requester ID, each with its one StreamID.
     pub fn of_topology(topology: &Topology, driver: usize) -> Vec<Self> {
         let grouped = topology.functions().iter().filter_map(|function| {
             let group = function.group?;

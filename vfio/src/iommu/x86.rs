@@ -1,7 +1,7 @@
 //! The driver of an x86-like IOMMU, which decides where DMA goes: a device table and tables of
 //! domains, in memory.
 //!
-//! It is neither VT-d nor AMD-Vi, whose tables have other layouts. Here each requester identifier
+//! It is neither VT-d nor AMD-Vi, whose tables have other layouts. Here each requester ID
 //! has a doubleword in one table, and tables of domains have the stage 2 format. The unit has no
 //! caches, so a change takes effect as soon as it is in memory.
 
@@ -47,7 +47,7 @@ pub(super) struct X86 {
     pub(super) remaps_interrupts: bool,
 }
 
-/// A device, by its requester identifiers.
+/// A device, by its requester IDs.
 #[derive(Debug)]
 pub(super) struct Master {
     requesters: Vec<u16>,
@@ -90,7 +90,7 @@ impl X86 {
 
     /// Adds a device: its accesses still abort.
     pub(super) fn master(&self, streams: &[StreamId]) -> Master {
-        // A stream is a requester identifier here, 16 bits of it.
+        // A stream is a requester ID here, 16 bits of it.
         let requesters = streams.iter().map(|stream| stream.get() as u16);
         Master { requesters: requesters.collect() }
     }

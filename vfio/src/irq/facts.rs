@@ -82,7 +82,7 @@ pub struct InterruptFacts {
     /// Devices whose messages go to another ITS than the first, with that ITS's index in the list:
     /// `msi-map` or `msi-parent`.
     pub msi_parents: BTreeMap<Endpoint, usize>,
-    /// Functions whose last requester identifier has another entry in `msi-map` than their own,
+    /// Functions whose last requester ID has another entry in `msi-map` than their own,
     /// with that entry's ITS and DeviceID.
     pub last_aliases: BTreeMap<Endpoint, (usize, DeviceId)>,
     /// Messages held at boot.

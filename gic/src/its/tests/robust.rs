@@ -3,7 +3,7 @@
 //! fast path gives the same results.
 
 mod actions;
-mod at_hand;
+mod fast_path;
 mod reach;
 
 use super::migration::migrate;

@@ -82,7 +82,7 @@ impl Lpis {
     }
 
     /// Copies the LPI's pending bit from the table.
-    pub(crate) fn believe_table(&mut self, intid: u32, memory: &Memory) {
+    pub(crate) fn sync_with_table(&mut self, intid: u32, memory: &Memory) {
         let Some(lpi) = self.number(intid) else { return };
         let Some(word) = self.load(memory, self.table, u64::from(intid / 64) * 8) else { return };
         match word >> (intid % 64) & 1 {

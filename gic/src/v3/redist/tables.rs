@@ -136,7 +136,7 @@ impl Redistributor {
             let stored = self.made_of(stored, value);
             self.pendbaser = stored;
             if let Some(lpis) = self.follows_bases() {
-                lpis.pend_in(PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(stored)));
+                lpis.set_table(PhysAddr::new(Pendbaser::PHYSICAL_ADDRESS.in_place(stored)));
             }
         }
     }

@@ -8,9 +8,9 @@ use crate::system::message::Arrival;
 
 impl Board {
     /// A device writes a word, and an ITS makes an LPI of it without more ado
-    /// ([`Controller::message_at_hand`]); else nothing has happened.
+    /// ([`Controller::message_fast`]); else nothing has happened.
     #[inline(always)]
-    pub(in crate::system) fn ring_at_hand(
+    pub(in crate::system) fn ring_fast(
         &mut self,
         at: PhysAddr,
         word: u32,
@@ -18,7 +18,7 @@ impl Board {
     ) -> Option<Arrival> {
         let (Target::Interrupts(block), offset) = self.map.look_up(at)? else { return None };
         let (access, memory) = ((offset, word), &mut self.memory);
-        let raised = self.controller.message_at_hand(block, access, requester, memory);
+        let raised = self.controller.message_fast(block, access, requester, memory);
         raised.map(|(intid, cpu)| Arrival::Lpi(intid, cpu))
     }
 

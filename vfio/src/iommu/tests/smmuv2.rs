@@ -486,7 +486,7 @@ fn masks_of_extended_ids_are_tried_after_the_reset() {
     assert_eq!(machine.board.at(0) & 8, 0);
 }
 
-/// Up to 4.8 a function's StreamID is its requester identifier, or its last alias's; a device
+/// Up to 4.8 a function's StreamID is its requester ID, or its last alias's; a device
 /// without one keeps the StreamIDs that firmware names.
 #[test]
 fn old_drivers_do_not_read_the_map() {

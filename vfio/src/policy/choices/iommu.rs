@@ -26,10 +26,10 @@ choice! {
 choice! {
     /// Which StreamIDs a PCI function has for the driver of an SMMU.
     PciStreams {
-        /// One, its requester identifier, or that of the last alias it has: firmware has no map
+        /// One, its requester ID, or that of the last alias it has: firmware has no map
         /// from the one to the other.
         RequesterId = "requester-id",
-        /// Those that firmware's `iommu-map` makes of its requester identifier and its aliases.
+        /// Those that firmware's `iommu-map` makes of its requester ID and its aliases.
         IommuMap = "iommu-map",
     }
 }

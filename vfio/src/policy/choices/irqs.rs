@@ -194,7 +194,7 @@ choice! {
 choice! {
     /// Which MSI domain a device's messages belong to, as `/proc/interrupts` shows it.
     MsiDomains {
-        /// One of the controller, for all devices; numbers are made of the requester identifier.
+        /// One of the controller, for all devices; numbers are made of the requester ID.
         Shared = "shared",
         /// One of the device itself, with the vector's place as number.
         PerDevice = "per-device",

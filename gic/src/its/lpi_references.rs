@@ -11,18 +11,18 @@ use crate::v3::Packet;
 use passim_model::{DeviceId, EventId, IntId, Memory};
 
 impl Its {
-    pub(super) fn tells(&self) -> bool {
+    pub(super) fn notifies(&self) -> bool {
         self.implementation.choices.events_of_lpis == EventsOfLpis::Told
     }
 
     /// An event now maps to this LPI, or to none.
-    pub(super) fn tell(&mut self, source: Source, intid: Option<IntId>) {
-        if !self.tells() {
+    pub(super) fn notify(&mut self, source: Source, intid: Option<IntId>) {
+        if !self.notifies() {
             return;
         }
         let before = match intid {
-            Some(intid) => self.told.insert(source, intid),
-            None => self.told.remove(&source),
+            Some(intid) => self.references.insert(source, intid),
+            None => self.references.remove(&source),
         };
         if let Some(before) = before {
             self.release(source, before);
@@ -30,18 +30,18 @@ impl Its {
     }
 
     /// Releases the LPIs of all events of a device.
-    pub(super) fn tell_device(&mut self, device: DeviceId) {
+    pub(super) fn notify_device(&mut self, device: DeviceId) {
         let source = |event| Source { device, event: EventId::new(event) };
-        let events = self.told.range(source(0)..=source(u32::MAX));
+        let events = self.references.range(source(0)..=source(u32::MAX));
         for (source, intid) in events.map(|(source, intid)| (*source, *intid)).collect::<Vec<_>>() {
-            self.told.remove(&source);
+            self.references.remove(&source);
             self.release(source, intid);
         }
     }
 
     /// Releases the LPIs of all events.
-    pub(super) fn tell_all(&mut self) {
-        for (source, intid) in core::mem::take(&mut self.told) {
+    pub(super) fn notify_all(&mut self) {
+        for (source, intid) in core::mem::take(&mut self.references) {
             self.release(source, intid);
         }
     }
@@ -57,17 +57,17 @@ impl Its {
             let cpu = self.translate(*source, memory).map(|(_, cpu)| cpu);
             (*intid, cpu.ok())
         };
-        self.told.iter().map(of).collect()
+        self.references.iter().map(of).collect()
     }
 
     /// Records the events of restored tables.
-    pub(super) fn gather_told(&mut self, memory: &Memory) {
-        if !self.tells() {
+    pub(super) fn gather_references(&mut self, memory: &Memory) {
+        if !self.notifies() {
             return;
         }
         for (device, found) in self.most_mappings(memory).0.mappings.devices {
             for (event, (intid, _)) in found.events {
-                self.told.insert(Source { device, event }, intid);
+                self.references.insert(Source { device, event }, intid);
             }
         }
     }

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The internal tables.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(super) struct Kept {
+pub(super) struct InternalTables {
     devices: BTreeMap<DeviceId, Dte>,
     events: BTreeMap<Source, Ite>,
     /// In the order in which they were first named; without a CPU if they are not mapped.
@@ -30,7 +30,7 @@ fn of(device: DeviceId) -> core::ops::RangeInclusive<Source> {
     source(0)..=source(u32::MAX)
 }
 
-impl Kept {
+impl InternalTables {
     pub(super) fn device(&self, device: DeviceId) -> Option<Dte> {
         self.devices.get(&device).copied()
     }
@@ -122,17 +122,17 @@ impl Its {
     /// what is mapped, and no others. Events that lost their collection cannot be represented
     /// there, and are unmapped after a restore.
     // Linux vgic-its.c: vgic_its_save_device_tables, vgic_its_save_collection_table.
-    pub(super) fn write_kept(&self, memory: &mut Memory) {
-        let Some(kept) = &self.kept else { return };
+    pub(super) fn write_internal(&self, memory: &mut Memory) {
+        let Some(internal) = &self.internal else { return };
         let layout = self.implementation.features.layout;
         // A layout of which every entry is read must not keep stale entries.
         if layout != Layout::Kvm0 {
-            self.clear_kept(kept, memory);
+            self.clear_internal(internal, memory);
         }
         let reached = |device: &&DeviceId| self.device_entry(**device, memory).is_ok();
-        let devices: Vec<_> = kept.devices.keys().filter(reached).copied().collect();
+        let devices: Vec<_> = internal.devices.keys().filter(reached).copied().collect();
         for (device, next) in with_distance(devices.iter(), |id| id.get()) {
-            let dte = kept.devices[device];
+            let dte = internal.devices[device];
             let at_event = |event: EventId| {
                 PhysAddr::new(dte.itt + u64::from(event.get()) * layout.ite_bytes())
             };
@@ -141,7 +141,7 @@ impl Its {
                 let _ = memory.store_u64(at, word);
             }
             let mut said = BTreeMap::new();
-            for (source, ite) in kept.events.range(of(*device)) {
+            for (source, ite) in internal.events.range(of(*device)) {
                 match ite.icid {
                     Some(icid) => {
                         said.insert(source.event, (ite.intid, icid));
@@ -157,15 +157,16 @@ impl Its {
             }
         }
         if let Some(table) = self.registers.collections() {
-            kept.write_collections(layout, table, memory);
+            internal.write_collections(layout, table, memory);
         }
     }
 
-    fn clear_kept(&self, kept: &Kept, memory: &mut Memory) {
+    fn clear_internal(&self, internal: &InternalTables, memory: &mut Memory) {
         if let Some(table) = self.registers.devices() {
             clear(table, memory);
         }
-        let tables: BTreeSet<_> = kept.devices.values().map(|dte| (dte.itt, dte.bits)).collect();
+        let tables: BTreeSet<_> =
+            internal.devices.values().map(|dte| (dte.itt, dte.bits)).collect();
         for (itt, bits) in tables {
             let bytes = self.implementation.features.layout.ite_bytes() << bits;
             zero(PhysAddr::new(itt), bytes, memory);
@@ -174,8 +175,8 @@ impl Its {
 
     /// Reads the tables in memory, and restores all of them or nothing ([`Its::refused`]).
     // vgic_its_restore_collection_table, vgic_its_restore_device_tables.
-    pub(super) fn read_kept(&mut self, memory: &Memory) {
-        if self.kept.is_none() {
+    pub(super) fn read_internal(&mut self, memory: &Memory) {
+        if self.internal.is_none() {
             return;
         }
         let features = self.implementation.features;
@@ -192,31 +193,31 @@ impl Its {
             self.refused = Some(why);
             return;
         }
-        let Some(kept) = &mut self.kept else { return };
+        let Some(internal) = &mut self.internal else { return };
         for (icid, cpu) in listed {
-            kept.name_collection(icid);
+            internal.name_collection(icid);
             if let Some(cpu) = cpu.filter(|cpu| cpu.get() < self.cpus) {
-                kept.map_collection(icid, cpu);
+                internal.map_collection(icid, cpu);
             }
         }
         // Layouts with an array of collections do not give an order.
         for (icid, cpu) in found.mappings.collections {
-            if kept.collection(icid).is_none() && cpu.get() < self.cpus {
-                kept.map_collection(icid, cpu);
+            if internal.collection(icid).is_none() && cpu.get() < self.cpus {
+                internal.map_collection(icid, cpu);
             }
         }
         for (device, it) in found.mappings.devices {
             let dte = Dte { itt: it.itt.get(), bits: it.event_bits };
-            kept.devices.insert(device, dte);
+            internal.devices.insert(device, dte);
             let ites = it.events.into_iter().map(|(event, (intid, icid))| {
                 (Source { device, event }, Ite { intid: intid.get(), icid })
             });
-            kept.events.extend(ites.filter(|(_, ite)| features.is_lpi(ite.intid)));
+            internal.events.extend(ites.filter(|(_, ite)| features.is_lpi(ite.intid)));
         }
     }
 }
 
-impl Kept {
+impl InternalTables {
     fn write_collections(&self, layout: Layout, table: Table, memory: &mut Memory) {
         if !layout.lists_collections() {
             clear(table, memory);

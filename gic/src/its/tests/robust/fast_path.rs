@@ -17,7 +17,7 @@ fn requester(device: u32) -> Requester {
 /// A message that always takes the general path.
 fn in_full(board: &mut Board, (device, at): (u32, u64), size: Size, value: u64) -> Arrival {
     let kit = &mut board.board;
-    kit.gic.message_behind((0, at, size), value, &requester(device), &mut kit.memory)
+    kit.gic.message_slow((0, at, size), value, &requester(device), &mut kit.memory)
 }
 
 /// The observable state of a GIC, including its pending tables. Takes the reports.
@@ -72,7 +72,7 @@ fn the_second_message_is_at_hand() {
     let at_hand = |board: &Board| {
         // On a copy: the fast path makes the LPI pending and counts the message.
         let (mut gic, mut memory) = (board.gic.clone(), crate::v3::testkit::memory());
-        gic.message_at_hand(0, (TRANSLATER, Size::Word, 20), &requester(2), &mut memory)
+        gic.message_fast(0, (TRANSLATER, Size::Word, 20), &requester(2), &mut memory)
     };
     assert_eq!(at_hand(&board), None);
     board.message(2, 20);

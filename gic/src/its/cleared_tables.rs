@@ -23,12 +23,12 @@ impl Its {
     /// Unmaps all devices and with them all events. KVM's vgic_its_free_device_list.
     fn empty_devices(&mut self, table: Option<Table>, memory: &mut Memory) {
         let entries = 1 << self.implementation.features.device_bits;
-        match (&mut self.kept, table) {
-            (Some(kept), _) => kept.clear_devices(),
+        match (&mut self.internal, table) {
+            (Some(internal), _) => internal.clear_devices(),
             (None, Some(table)) => table.zero(entries, memory),
             (None, None) => {}
         }
-        self.tell_all();
+        self.notify_all();
         self.orphans = Orphans::default();
     }
 
@@ -41,8 +41,8 @@ impl Its {
             let _ = self.orphan(icid, memory);
         }
         let entries = 1 << self.implementation.features.icid_bits();
-        match (&mut self.kept, table) {
-            (Some(kept), _) => kept.clear_collections(),
+        match (&mut self.internal, table) {
+            (Some(internal), _) => internal.clear_collections(),
             (None, Some(table)) => table.zero(entries, memory),
             (None, None) => {}
         }
