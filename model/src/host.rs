@@ -77,7 +77,7 @@ pub enum IccRegister {
 
 impl IccRegister {
     /// Its value where there is no such interface: no pending interrupt, or zero.
-    pub const fn of_nobody(self) -> u64 {
+    pub const fn without_interface(self) -> u64 {
         match self {
             Self::Iar0 | Self::Iar1 | Self::Hppir0 | Self::Hppir1 => ICC_SPURIOUS,
             _ => 0,
@@ -120,7 +120,7 @@ pub trait Host {
     /// Reads a system register of the CPU's interface to a GICv3. Without one, no interrupt is
     /// pending and all else is zero.
     fn read_icc(&mut self, register: IccRegister) -> u64 {
-        register.of_nobody()
+        register.without_interface()
     }
 
     /// Writes a system register of the CPU's interface to a GICv3. Without one, this does nothing.

@@ -5,7 +5,7 @@
 //! | [`machine`] | what is a machine made of? |
 //! | [`system`] | how does it run, and what do devices reach? |
 //! | [`op`], [`script`] | what does a line of a scenario say? |
-//! | `below` | which files are in a folder? |
+//! | `find_files` | which files are in a folder? |
 //! | `ioctl` | which numbers and structures do VFIO's ioctls have? |
 //! | [`run`] | what does the line do? |
 //! | [`chosen`] | which kernel, with which choices? |
@@ -20,13 +20,13 @@
 //! | [`cli`] | which commands and arguments does the shell offer? |
 //! | [`input_error`] | what is wrong with a file, and where? |
 
-mod below;
 pub mod chosen;
 pub mod cli;
 pub mod diff;
 pub mod docs;
 pub mod draw;
 pub mod explain;
+mod find_files;
 pub mod input_error;
 mod ioctl;
 pub mod machine;

@@ -15,11 +15,10 @@
 //! | `message` | where does a message end? |
 //! | `controller`, `interrupts` | which CPU is interrupted, and by what? |
 //! | `process` | what do CPUs do: calls, loads and stores of processes? |
-//! | `edu`, `aboard` | which registers have QEMU's educational device, and devices on no bus? |
+//! | `edu`, `platform_device` | which registers have QEMU's educational device, and devices on no bus? |
 //!
 //! Not here: what hardware decides by itself (`smmu`, `gic`), and what the kernel does (`vfio`).
 
-mod aboard;
 mod assemble;
 mod ats;
 mod board;
@@ -30,12 +29,12 @@ mod interrupts;
 mod message;
 mod outstanding;
 mod parts;
+mod platform_device;
 mod process;
 mod smmu;
 mod sound;
 mod x86;
 
-pub use aboard::BoardDevice;
 pub(crate) use assemble::gicv3;
 pub use assemble::{AssemblyError, Setup};
 pub use ats::{Ats, AtsState, NotGranted};
@@ -45,6 +44,7 @@ pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
 pub use outstanding::CarriedOn;
 pub use parts::Clash;
+pub use platform_device::PlatformDevice;
 pub use smmu::{Explained, Outcome, Smmu, Stalled, Terminated};
 pub use sound::sound;
 pub use x86::Blocked;

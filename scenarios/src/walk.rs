@@ -8,7 +8,7 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `stand`, `words` | what are the SMMU of the dump and its memory? |
+//! | `dumped_smmu`, `words` | what are the SMMU of the dump and its memory? |
 //! | `second` | where do its tables lead, read a second time? |
 //! | `look`, `answer` | does the SMMU answer the same? |
 //! | `record` | which bits of an event record are determined, and what are they? |
@@ -24,6 +24,7 @@
 
 mod answer;
 pub(crate) mod command;
+mod dumped_smmu;
 mod expected;
 mod its;
 mod listing;
@@ -33,19 +34,18 @@ mod record;
 mod report;
 mod scene;
 pub(crate) mod second;
-mod stand;
 mod tell;
 mod trace;
 mod words;
 
+pub use dumped_smmu::DumpedSmmu;
 pub use expected::{Expectations, expectations};
 pub use its::ItsListing;
 pub use listing::Listing;
 pub use look::{Progress, look};
 pub use report::{Difference, DumpReport};
 pub use scene::{explain_in_scenario, explain_transaction_in_scenario};
-pub use stand::Stand;
-pub use tell::{Field, Told, ToldStep, tell};
+pub use tell::{Field, NarratedStep, Narration, tell};
 pub use trace::{TraceReport, follow};
 
 #[cfg(test)]

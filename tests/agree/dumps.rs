@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use passim::replay::Verdict;
-use passim::walk::{Stand, expectations, follow, look};
+use passim::walk::{DumpedSmmu, expectations, follow, look};
 
 /// Folders that contain dumps, and their recordings.
 fn folders() -> Vec<(PathBuf, Vec<PathBuf>)> {
@@ -36,7 +36,7 @@ fn every_leaf_and_every_expectation_of_every_dump_agrees() {
         let expectations = expectations(&recordings).unwrap();
         let mut of_folder = 0;
         for dump in dumps_in(&folder) {
-            let mut stand = Stand::read(&dump).unwrap();
+            let mut stand = DumpedSmmu::read(&dump).unwrap();
             let file = dump.display().to_string();
             let report = look(&mut stand, &expectations, file, |_| {});
             assert_eq!(report.verdict(), Verdict::Agreed, "{report}\n{:#?}", report.differences);

@@ -48,7 +48,7 @@ pub enum Gic {
 
 /// A device on the board, on no bus.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BoardDevice {
+pub enum PlatformDevice {
     /// A driver of the kernel holds this many messages of it.
     Held(u16),
     /// VFIO serves it; it has this many wires.
@@ -67,7 +67,7 @@ pub struct Plan {
     /// The slots, each with its IOMMU; 1 to 8.
     pub slots: Vec<(usize, Slot)>,
     /// The devices on no bus, each with its SMMU; up to 2.
-    pub board: Vec<(usize, BoardDevice)>,
+    pub board: Vec<(usize, PlatformDevice)>,
 }
 
 impl Plan {
@@ -131,8 +131,11 @@ fn itss() -> impl Strategy<Value = Gic> + Clone {
     (1..=2usize).prop_map(Gic::Its)
 }
 
-fn board_device() -> impl Strategy<Value = BoardDevice> {
-    prop_oneof![(1..=4u16).prop_map(BoardDevice::Held), (0..=2u16).prop_map(BoardDevice::User),]
+fn board_device() -> impl Strategy<Value = PlatformDevice> {
+    prop_oneof![
+        (1..=4u16).prop_map(PlatformDevice::Held),
+        (0..=2u16).prop_map(PlatformDevice::User),
+    ]
 }
 
 fn slots() -> impl Strategy<Value = Slot> {
@@ -247,10 +250,10 @@ impl Plan {
             writeln!(text, "its = {}", self.its_of(index)).unwrap();
             writeln!(text, "regions = [{{ base = {base:#x}, size = 0x1000 }}]").unwrap();
             match device {
-                BoardDevice::User(wires) => {
+                PlatformDevice::User(wires) => {
                     write!(text, "wires = {wires}\ndriver = \"vfio-platform\"\n").unwrap();
                 }
-                BoardDevice::Held(messages) => {
+                PlatformDevice::Held(messages) => {
                     write!(text, "messages = {messages}\nmessage_table = {base:#x}\n").unwrap();
                     text.push_str("driver = \"mv_xor_v2\"\nheld = [\n");
                     for vector in 0..*messages {

@@ -10,7 +10,7 @@ use crate::row::ROW;
 use passim_model::{IntId, Memory, event};
 
 /// The value read by a CPU that does not exist: no interrupt waits.
-fn unowned(register: SystemRegister) -> u64 {
+fn without_interface(register: SystemRegister) -> u64 {
     match register {
         SystemRegister::Iar0
         | SystemRegister::Iar1
@@ -25,7 +25,9 @@ impl GicV3 {
     /// exist ICC_IAR and ICC_HPPIR read as spurious and the others as zero. A read of ICC_IAR
     /// acknowledges the interrupt it returns.
     pub fn read(&mut self, cpu: Cpu, register: SystemRegister, memory: &mut Memory) -> u64 {
-        let Some(interface) = self.interfaces.get(cpu.index()) else { return unowned(register) };
+        let Some(interface) = self.interfaces.get(cpu.index()) else {
+            return without_interface(register);
+        };
         match register {
             SystemRegister::Iar0 => u64::from(self.acknowledge(cpu, false, memory)),
             SystemRegister::Iar1 => u64::from(self.acknowledge(cpu, true, memory)),

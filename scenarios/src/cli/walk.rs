@@ -16,7 +16,7 @@ use crate::recording::dump::is_of_its;
 use crate::recording::read::read_whole;
 use crate::replay::Verdict;
 use crate::walk::{
-    Difference, DumpReport, Expectations, ItsListing, Listing, Stand, expectations, look,
+    Difference, DumpReport, DumpedSmmu, Expectations, ItsListing, Listing, expectations, look,
 };
 
 /// Most differences of a dump that are printed for people; programs get all.
@@ -212,7 +212,7 @@ fn dump(path: &Path, expected: &Expectations, list: bool) -> Result<Looked, Inpu
     if is_of_its(&source) {
         return Ok(Looked::Its(ItsListing::of(&source, file)?));
     }
-    let mut stand = Stand::of(&source)?;
+    let mut stand = DumpedSmmu::of(&source)?;
     let mut bar = Bar::new();
     let name = stand.name.clone();
     let report = look(&mut stand, expected, file, |at| bar.at(&name, at.done, at.all));

@@ -7,7 +7,7 @@ use passim_smmu::v3::{Explanation, Step, Transaction};
 
 use super::figure::{Figure, Frame, LINE, PAD, area, card, card_size, link, text_width, words};
 use crate::system::Explained;
-use crate::walk::{Told, ToldStep, tell};
+use crate::walk::{NarratedStep, Narration, tell};
 
 /// Most fields of a box; the text command prints all.
 const MAX_FIELDS: usize = 9;
@@ -79,7 +79,7 @@ fn turn(from: Frame, to: Frame) -> Markup {
     html! { path d=(d) class="arrow" {} }
 }
 
-fn class(step: &ToldStep) -> &'static str {
+fn class(step: &NarratedStep) -> &'static str {
     if step.what.contains("cached") || step.what.contains("TLB") || step.what.contains("remembered")
     {
         "cached"
@@ -92,7 +92,7 @@ fn class(step: &ToldStep) -> &'static str {
     }
 }
 
-fn lines(step: &ToldStep) -> Vec<String> {
+fn lines(step: &NarratedStep) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in step.what.split(", ") {
         match part.split_once(": ") {
@@ -120,14 +120,14 @@ fn lines(step: &ToldStep) -> Vec<String> {
     lines
 }
 
-fn end(told: &Told) -> Vec<String> {
+fn end(told: &Narration) -> Vec<String> {
     let mut lines = vec!["verdict".to_owned()];
     lines.extend(told.verdict.split(", ").map(str::to_owned));
     lines.push(told.section.clone());
     lines
 }
 
-fn end_class(told: &Told) -> &'static str {
+fn end_class(told: &Narration) -> &'static str {
     match (&told.event, &told.address) {
         (Some(_), _) => "fault",
         (None, Some(_)) => "memory",

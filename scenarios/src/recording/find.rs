@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::below::files;
+use crate::find_files::files;
 use crate::input_error::{InputError, InputKind, is_standard_input};
 
 /// Name of the file that describes the machine of the recordings beside it.

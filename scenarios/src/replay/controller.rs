@@ -8,11 +8,11 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `apart` | what do a dump's commands do to separate memory? |
+//! | `dumped_its` | what do a dump's commands do to separate memory? |
 //! | `excuse` | which command errors do lost commands explain? |
 //! | `fields` | which registers and fields are compared? |
 
-mod apart;
+mod dumped_its;
 mod excuse;
 mod fields;
 
@@ -30,7 +30,7 @@ use crate::machine::{Gic, GicIts};
 use crate::recording::dump::ItsDump;
 use crate::recording::step::Dump;
 use crate::system::Board;
-use apart::Apart;
+use dumped_its::DumpedIts;
 use fields::{COMMANDS, Named, REDISTRIBUTOR, REGISTERS, command_text};
 
 /// Most differences that one dump reports.
@@ -61,7 +61,7 @@ impl Replayer<'_> {
         wrong.extend(configuration(board, &gic, &place, &recorded));
         wrong.extend(pending(board, &place, &recorded));
         let own = board.gicv3().and_then(|it| it.its().first()?.mappings(board.memory()).ok());
-        match Apart::from_tables(&self.machine, &gic, &recorded) {
+        match DumpedIts::from_tables(&self.machine, &gic, &recorded) {
             Ok(mut apart) => {
                 let theirs = apart.mappings();
                 wrong.extend(mapped(&place, &theirs, &own.unwrap_or_default().mappings));
@@ -236,8 +236,8 @@ fn performed(
     // A driver's first command maps the collection of the boot CPU.
     let wrapped = first[0] & 0xff != COMMANDS.0 || first[2] & 0xffff != 0;
     let before = match wrapped {
-        false => Apart::before_commands(machine, gic, recorded),
-        true => Apart::from_tables(machine, gic, recorded),
+        false => DumpedIts::before_commands(machine, gic, recorded),
+        true => DumpedIts::from_tables(machine, gic, recorded),
     };
     let outcome = before
         .and_then(|mut apart| apart.perform(recorded, wrapped).map(|()| apart))

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Runner, Unperformable};
-use crate::below::files;
 use crate::chosen::Chosen;
+use crate::find_files::files;
 use crate::input_error::{Colour, InputError, InputKind, SourceText, is_standard_input};
 use crate::op::Op;
 use crate::script::{Arg, Block, Script, compare, same};

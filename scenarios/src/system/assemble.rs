@@ -17,14 +17,14 @@ use passim_vfio::kernel::{Boot, Kernel, Params};
 use passim_vfio::policy::{Policy, Profile};
 
 use self::firmware::{firmware, interrupts};
-use super::aboard::MESSAGE_BYTES;
 use super::ats::Ats;
 use super::board::Parts;
 use super::controller::Controller;
 use super::edu::Edu;
 use super::parts::{self, Clash};
+use super::platform_device::MESSAGE_BYTES;
 use super::x86::X86Unit;
-use super::{Board, BoardDevice, Lost, Pace, Slot, System};
+use super::{Board, Lost, Pace, PlatformDevice, Slot, System};
 use crate::machine::{self, Gic, GicIts, GroupConflict, Iommu, Machine, X86};
 
 /// Bytes of an SMMUv3's two register pages. IHI 0070 G.b 6.1: 64 KiB each.
@@ -163,7 +163,7 @@ impl Board {
         let iommus = smmus.len() + usize::from(x86.is_some());
         let slots = slots(machine, topology, iommus);
         let aboard = machine.platforms.iter().zip(topology.platforms()).map(|(facts, device)| {
-            BoardDevice::new(device, facts.smmu.filter(|iommu| *iommu < iommus))
+            PlatformDevice::new(device, facts.smmu.filter(|iommu| *iommu < iommus))
         });
         let (aboard, controller) = (aboard.collect(), controller(machine));
         let smmu_ids = smmu_ids(machine);

@@ -28,13 +28,13 @@ use passim_model::{
 use passim_smmu::SmmuV3;
 use passim_smmu::v3::Progress;
 
-use super::aboard::BoardDevice;
 use super::ats::Ats;
 use super::controller::Controller;
 use super::dma::Initiator;
 use super::edu::Edu;
 use super::message::Delivery;
 use super::outstanding::{CarriedOn, Outstanding};
+use super::platform_device::PlatformDevice;
 use super::smmu::Smmu;
 use super::x86::X86Unit;
 use crate::machine::GicIts;
@@ -112,7 +112,7 @@ pub struct Board {
     /// The x86-like IOMMU, which DMA passes after the SMMUs.
     pub(super) x86: Option<X86Unit>,
     /// Platform devices, in the topology's order.
-    pub(super) aboard: Vec<BoardDevice>,
+    pub(super) aboard: Vec<PlatformDevice>,
     controller: Controller,
     /// A command that the ITS does not receive.
     lost: Option<Lost>,
@@ -141,7 +141,7 @@ pub(super) struct Parts {
     pub(super) slots: Vec<Slot>,
     pub(super) x86: Option<X86Unit>,
     /// In the topology's order.
-    pub(super) aboard: Vec<BoardDevice>,
+    pub(super) aboard: Vec<PlatformDevice>,
     pub(super) controller: Controller,
 }
 

@@ -5,9 +5,9 @@ use passim_model::access::Privilege;
 use passim_oracle::walk::Privilege as Asker;
 use passim_smmu::v3::{Detail, Event, EventKind};
 
+use super::dumped_smmu::Who;
 use super::record::Record;
 use super::second::{Asked, Kind, Reached, Refused, Wanted};
-use super::stand::Who;
 
 /// An answer, reduced to what is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

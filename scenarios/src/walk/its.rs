@@ -7,13 +7,13 @@
 //!
 //! | room | question it answers |
 //! | --- | --- |
-//! | `stand` | what is the GICv3 of the dump, and what its memory? |
-//! | `apart` | where does the dump contradict itself? |
-//! | `told` | how is it told? |
+//! | `dumped_gic` | what is the GICv3 of the dump, and what its memory? |
+//! | `contradictions` | where does the dump contradict itself? |
+//! | `text` | how is it told? |
 
-mod apart;
-mod stand;
-mod told;
+mod contradictions;
+mod dumped_gic;
+mod text;
 
 use passim_gic::Cpu;
 use passim_gic::its::image::{Device, Found, Silent};
@@ -27,7 +27,7 @@ use super::tell::Field;
 use crate::input_error::{InputError, SourceText};
 use crate::recording::dump::Table;
 use crate::replay::Verdict;
-use stand::ItsStand;
+use dumped_gic::DumpedGic;
 
 /// A dump of an ITS, told.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -178,14 +178,15 @@ impl ItsListing {
     /// # Errors
     /// Not a dump of an ITS, or one that no memory can hold.
     pub fn of(source: &SourceText, file: String) -> Result<Self, InputError> {
-        let mut stand = ItsStand::of(source)?;
-        let found = stand.mappings().map_err(|error| stand::at_key(source, error.to_string()))?;
+        let mut stand = DumpedGic::of(source)?;
+        let found =
+            stand.mappings().map_err(|error| dumped_gic::at_key(source, error.to_string()))?;
         let Found { mappings, silent } = found;
         let collections = mappings.collections.iter();
         let collections = collections.map(|(&icid, cpu)| ListedCollection { icid, cpu: cpu.get() });
         let lpis = lpis(&stand);
         let of_collections = mappings.collections.iter().map(|(&icid, cpu)| (icid, cpu.get()));
-        let differences = apart::all(&stand, &mappings.devices, &of_collections.collect());
+        let differences = contradictions::all(&stand, &mappings.devices, &of_collections.collect());
         let devices = mappings.devices.iter().map(|(id, it)| device(&mut stand, *id, it)).collect();
         Ok(Self {
             file,
@@ -217,7 +218,7 @@ impl ListedRegister {
     }
 }
 
-fn registers(stand: &ItsStand) -> Vec<ListedRegister> {
+fn registers(stand: &DumpedGic) -> Vec<ListedRegister> {
     let dump = &stand.dump;
     let own = dump.registers.iter().map(|(name, value)| (format!("GITS_{name}"), *value));
     let basers = dump.tables.iter().filter(|table| table.raw != 0);
@@ -235,7 +236,7 @@ fn registers(stand: &ItsStand) -> Vec<ListedRegister> {
     all.map(|(name, value)| ListedRegister::of(name, value)).collect()
 }
 
-fn commands(stand: &ItsStand) -> Vec<ListedCommand> {
+fn commands(stand: &DumpedGic) -> Vec<ListedCommand> {
     let (read, written) = (stand.field("CREADR", "OFFSET"), stand.field("CWRITER", "OFFSET"));
     let by_address = stand.field("TYPER", "PTA") != 0;
     let command = |(slot, words): (u64, &[u64; 4])| {
@@ -259,9 +260,9 @@ fn commands(stand: &ItsStand) -> Vec<ListedCommand> {
 }
 
 fn table(table: &Table) -> Option<ListedTable> {
-    let of = match stand::kind_of(table.raw) {
-        stand::DEVICES => "devices",
-        stand::COLLECTIONS => "collections",
+    let of = match dumped_gic::kind_of(table.raw) {
+        dumped_gic::DEVICES => "devices",
+        dumped_gic::COLLECTIONS => "collections",
         _ => return None,
     };
     let width = 2 + 2 * (table.entry_size as usize).min(16);
@@ -271,7 +272,7 @@ fn table(table: &Table) -> Option<ListedTable> {
         of,
         baser: table.number,
         at: table.at.map(|at| at.to_string()),
-        two_levels: stand::baser_field(table.raw, "INDIRECT") != 0,
+        two_levels: dumped_gic::baser_field(table.raw, "INDIRECT") != 0,
         entry_size: table.entry_size,
         page_size: table.page_size,
         entries: entries.collect(),
@@ -279,12 +280,12 @@ fn table(table: &Table) -> Option<ListedTable> {
     })
 }
 
-fn device(stand: &mut ItsStand, id: DeviceId, device: &Device) -> ListedDevice {
+fn device(stand: &mut DumpedGic, id: DeviceId, device: &Device) -> ListedDevice {
     let events = device.events.iter().map(|(&event, &(lpi, icid))| {
         let (cpu, why_not) = match stand.message(id, event) {
             Arrival::Raised { cpu, .. } => (Some(cpu), None),
             // A table may name what no MAPTI can.
-            Arrival::Untranslated(_) if lpi.get() < stand::FIRST_LPI as u32 => {
+            Arrival::Untranslated(_) if lpi.get() < dumped_gic::FIRST_LPI as u32 => {
                 (None, Some(format!("{lpi} is no LPI")))
             }
             Arrival::Untranslated(why) => (None, Some(why.to_string())),
@@ -301,7 +302,7 @@ fn device(stand: &mut ItsStand, id: DeviceId, device: &Device) -> ListedDevice {
 }
 
 fn event_of(
-    stand: &ItsStand,
+    stand: &DumpedGic,
     event: EventId,
     (lpi, icid): (IntId, Option<u16>),
     cpu: Option<Cpu>,
@@ -327,7 +328,7 @@ fn event_of(
 }
 
 /// Those whose byte is not as that of most.
-fn lpis(stand: &ItsStand) -> Vec<ListedLpi> {
+fn lpis(stand: &DumpedGic) -> Vec<ListedLpi> {
     let tables = stand.dump.redistributors.iter().filter(|it| it.config.is_some());
     let of = tables.flat_map(|it| it.configured.iter().map(|(&lpi, &byte)| (it.cpu, lpi, byte)));
     let listed = of.map(|(cpu, lpi, byte)| {

@@ -19,10 +19,10 @@ use passim_smmu::attributes::{Attributes, Shareability};
 use passim_smmu::v3::{Outcome, Step, Translated};
 use serde::Serialize;
 
+use super::dumped_smmu::{DumpedSmmu, Who, transaction};
 use super::look::{most_leaves, registers};
 use super::second::{Reading, Registers, read_stream, substreams};
-use super::stand::{Stand, Who, transaction};
-use super::tell::{ToldStep, tell};
+use super::tell::{NarratedStep, tell};
 use crate::recording::dump::Stream;
 use crate::system::Explained;
 use queues::ListedEntry;
@@ -48,7 +48,7 @@ pub struct ListedStream {
     /// The device.
     pub dev: String,
     /// Its structures: STE, CD, and the level 1 descriptors above them.
-    pub structures: Vec<ToldStep>,
+    pub structures: Vec<NarratedStep>,
     /// The result of an access where there are no tables.
     pub without_tables: Option<String>,
     /// Runs of leaves, by ascending IOVA.
@@ -98,7 +98,7 @@ struct Run {
 
 impl Listing {
     /// The listing of a dump. The SMMU is unchanged, with nothing cached.
-    pub fn of(stand: &mut Stand) -> Self {
+    pub fn of(stand: &mut DumpedSmmu) -> Self {
         let registers = registers(stand);
         let mut streams = Vec::new();
         for stream in stand.dump.streams.clone() {
@@ -115,7 +115,12 @@ impl Listing {
     }
 }
 
-fn listed(stand: &mut Stand, registers: &Registers, stream: &Stream, who: Who) -> ListedStream {
+fn listed(
+    stand: &mut DumpedSmmu,
+    registers: &Registers,
+    stream: &Stream,
+    who: Who,
+) -> ListedStream {
     let reading = read_stream(registers, who.stream, who.substream, &|at| stand.word(at));
     let leaves = match (&reading, stand.is_off()) {
         (Reading::Tables(tables), false) => {
@@ -135,7 +140,7 @@ fn listed(stand: &mut Stand, registers: &Registers, stream: &Stream, who: Who) -
                 | Step::Cd { .. }
         )
     };
-    let structures = explanation.steps.iter().filter(is_structure).map(ToldStep::of).collect();
+    let structures = explanation.steps.iter().filter(is_structure).map(NarratedStep::of).collect();
     let without_tables =
         leaves.is_none().then(|| tell(&asked, &Explained::V3(explanation)).verdict);
     ListedStream {
@@ -148,7 +153,7 @@ fn listed(stand: &mut Stand, registers: &Registers, stream: &Stream, who: Who) -
     }
 }
 
-fn runs(stand: &mut Stand, who: Who, leaves: &[TableLeaf]) -> Vec<ListedRun> {
+fn runs(stand: &mut DumpedSmmu, who: Who, leaves: &[TableLeaf]) -> Vec<ListedRun> {
     let mut runs: Vec<Run> = Vec::new();
     for leaf in leaves {
         stand.smmu.clear_caches();
@@ -163,7 +168,7 @@ fn runs(stand: &mut Stand, who: Who, leaves: &[TableLeaf]) -> Vec<ListedRun> {
 
 /// The SMMU's answer at the start of a leaf: for each privilege, the first permitted access returns
 /// all permissions.
-fn answered(stand: &mut Stand, who: Who, iova: u64) -> Answered {
+fn answered(stand: &mut DumpedSmmu, who: Who, iova: u64) -> Answered {
     let fetch = Access { instruction: true, ..Access::READ };
     let mut answered = Answered { pa: None, perms: [None; 2], attributes: None };
     let privileges = [Privilege::Unprivileged, Privilege::Privileged];

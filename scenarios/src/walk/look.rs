@@ -15,11 +15,11 @@ use passim_oracle::walk::TableLeaf;
 use passim_smmu::v3::{Cause, EventKind, Outcome, Terminated};
 
 use super::answer::{Answer, access_text, asked};
+use super::dumped_smmu::{DumpedSmmu, Who};
 use super::expected::Expectations;
 use super::queue::execute;
 use super::report::DumpReport;
 use super::second::{Reading, Registers, Tables, read_stream, substreams};
-use super::stand::{Stand, Who};
 use crate::recording::dump::Stream;
 
 /// The progress of [`look`].
@@ -62,7 +62,7 @@ const ACCESSES: [Access; 6] = [
 /// Translates every leaf of a dump, the gaps between them, and what recordings expect through its
 /// SMMU. `observe` receives the progress from time to time.
 pub fn look(
-    stand: &mut Stand,
+    stand: &mut DumpedSmmu,
     expectations: &Expectations,
     file: String,
     mut observe: impl FnMut(Progress),
@@ -102,7 +102,7 @@ pub fn look(
 }
 
 /// The registers of a dump that the second walk needs.
-pub(super) fn registers(stand: &Stand) -> Registers {
+pub(super) fn registers(stand: &DumpedSmmu) -> Registers {
     Registers {
         idr0: stand.register("IDR0"),
         idr1: stand.register("IDR1"),
@@ -124,7 +124,7 @@ pub(super) fn most_leaves(stream: &Stream) -> u64 {
 }
 
 struct Look<'a> {
-    stand: &'a mut Stand,
+    stand: &'a mut DumpedSmmu,
     report: &'a mut DumpReport,
 }
 

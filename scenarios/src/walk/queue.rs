@@ -6,8 +6,8 @@
 use passim_model::Width;
 
 use super::command::{Kind, Ring};
+use super::dumped_smmu::DumpedSmmu;
 use super::report::DumpReport;
-use super::stand::Stand;
 
 const CMDQ_PROD: u64 = 0x98;
 const CMDQ_CONS: u64 = 0x9c;
@@ -38,14 +38,18 @@ passim_model::layout! {
 }
 
 /// Lets the SMMU consume the commands of a dump.
-pub(super) fn execute(stand: &mut Stand, report: &mut DumpReport) {
+pub(super) fn execute(stand: &mut DumpedSmmu, report: &mut DumpReport) {
     let entries = std::mem::take(&mut stand.dump.cmdq.entries);
     run(stand, &entries, report);
     stand.dump.cmdq.entries = entries;
     stand.program();
 }
 
-fn run(stand: &mut Stand, entries: &[crate::recording::dump::QueueEntry], report: &mut DumpReport) {
+fn run(
+    stand: &mut DumpedSmmu,
+    entries: &[crate::recording::dump::QueueEntry],
+    report: &mut DumpReport,
+) {
     if entries.is_empty() {
         return;
     }

@@ -5,8 +5,8 @@ use passim_oracle::Stage;
 use passim_oracle::walk::Privilege;
 use passim_smmu::v3::EventKind;
 
+use super::dumped_smmu::Who;
 use super::second::{Asked, Purpose, Refused, Wanted};
-use super::stand::Who;
 
 passim_model::layout! {
     /// Doubleword 0.

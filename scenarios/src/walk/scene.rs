@@ -3,7 +3,7 @@
 use passim_model::{Access, Iova, SubstreamId};
 use passim_smmu::v3::Transaction;
 
-use super::tell::{Told, tell};
+use super::tell::{Narration, tell};
 use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind};
 use crate::op::{DeviceName, Op};
@@ -23,7 +23,7 @@ pub fn explain_in_scenario(
     chosen: &Chosen,
     device: &DeviceName,
     asked: (Option<SubstreamId>, Iova, Access),
-) -> Result<Told, InputError> {
+) -> Result<Narration, InputError> {
     let (substream, iova, access) = asked;
     at_line(script, line, chosen, |runner| runner.explain_access(device, substream, iova, access))
 }
@@ -37,7 +37,7 @@ pub fn explain_transaction_in_scenario(
     line: Option<u64>,
     chosen: &Chosen,
     transaction: &Transaction,
-) -> Result<Told, InputError> {
+) -> Result<Narration, InputError> {
     at_line(script, line, chosen, |runner| {
         Ok((*transaction, runner.explain_transaction(transaction)?))
     })
@@ -48,7 +48,7 @@ fn at_line(
     line: Option<u64>,
     chosen: &Chosen,
     explained: impl FnOnce(&Runner) -> Result<(Transaction, Explained), Unperformable>,
-) -> Result<Told, InputError> {
+) -> Result<Narration, InputError> {
     line.map_or(Ok(()), |line| script.reaches(line))?;
     let mut runner = Runner::with(chosen.clone());
     let mut last = None;

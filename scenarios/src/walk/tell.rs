@@ -23,11 +23,11 @@ use crate::system::Explained;
 
 /// An explained translation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Told {
+pub struct Narration {
     /// The access.
     pub asked: String,
     /// The structures and cache entries read, in order.
-    pub steps: Vec<ToldStep>,
+    pub steps: Vec<NarratedStep>,
     /// The result.
     pub verdict: String,
     /// The section of the specification that decides, and its document.
@@ -40,7 +40,7 @@ pub struct Told {
 
 /// One step of an explanation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct ToldStep {
+pub struct NarratedStep {
     /// The structure or cache entry.
     pub what: String,
     /// Its address.
@@ -65,19 +65,19 @@ pub struct Field {
 }
 
 /// Explains an access.
-pub fn tell(asked: &Transaction, explanation: &Explained) -> Told {
+pub fn tell(asked: &Transaction, explanation: &Explained) -> Narration {
     match explanation {
         Explained::V3(explanation) => of_v3(asked, explanation),
         Explained::V2(explanation) => smmuv2::told(asked, explanation),
     }
 }
 
-fn of_v3(asked: &Transaction, explanation: &Explanation) -> Told {
+fn of_v3(asked: &Transaction, explanation: &Explanation) -> Narration {
     let verdict = &explanation.verdict;
     let iova = asked.iova.get();
-    Told {
+    Narration {
         asked: asked_text(asked),
-        steps: explanation.steps.iter().map(ToldStep::of).collect(),
+        steps: explanation.steps.iter().map(NarratedStep::of).collect(),
         verdict: verdict_text(iova, verdict) + &label_text(explanation.label),
         section: format!("IHI 0070 G.b {}", verdict.section()),
         address: match verdict {
@@ -91,7 +91,7 @@ fn of_v3(asked: &Transaction, explanation: &Explanation) -> Told {
     }
 }
 
-impl ToldStep {
+impl NarratedStep {
     /// Explains one step.
     pub(super) fn of(step: &Step) -> Self {
         let (what, at, words) = parts(step);
@@ -257,7 +257,7 @@ fn stage_text(stage: Stage) -> &'static str {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Narration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.asked)?;
         for step in &self.steps {
@@ -267,7 +267,7 @@ impl fmt::Display for Told {
     }
 }
 
-impl fmt::Display for ToldStep {
+impl fmt::Display for NarratedStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
         if let Some(at) = &self.at {

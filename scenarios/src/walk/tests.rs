@@ -13,8 +13,8 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
-use super::stand::{Who, transaction};
-use super::{DumpReport, Expectations, Stand, look, tell};
+use super::dumped_smmu::{Who, transaction};
+use super::{DumpReport, DumpedSmmu, Expectations, look, tell};
 use crate::input_error::{InputError, SourceText};
 use crate::system::Explained;
 
@@ -63,8 +63,8 @@ fn dump(ste: [u64; 4], cd: Option<[u64; 4]>, tables: &[Table<'_>], leaves: &[[u6
     })
 }
 
-fn stand(dump: &Value) -> Result<Stand, InputError> {
-    Stand::of(&SourceText::new("smmu_made.json", dump.to_string()))
+fn stand(dump: &Value) -> Result<DumpedSmmu, InputError> {
+    DumpedSmmu::of(&SourceText::new("smmu_made.json", dump.to_string()))
 }
 
 /// The same dump from a recorder that found no leaves.
@@ -281,7 +281,7 @@ fn no_dump_makes_it_panic() {
             let end = start + text[start..].find('"').unwrap();
             text.replace_range(start..end, &format!("{word:#x}"));
         }
-        let Ok(mut stand) = Stand::of(&SourceText::new("smmu_made.json", text)) else {
+        let Ok(mut stand) = DumpedSmmu::of(&SourceText::new("smmu_made.json", text)) else {
             return Ok(());
         };
         let asked = transaction(Who::of(StreamId::new(8)), 0x1000, Access::READ);

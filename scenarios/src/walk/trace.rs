@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 use passim_model::{Memory, PhysAddr};
 use serde::Serialize;
 
+use super::dumped_smmu::DumpedSmmu;
 use super::report::Difference;
-use super::stand::Stand;
 use super::words::Words;
 use crate::input_error::{InputError, InputKind};
 use crate::recording::dump::SmmuDump;
@@ -87,7 +87,7 @@ pub fn follow(log: &Path, dumps: &[PathBuf]) -> Result<TraceReport, InputError> 
         return Err(InputError::in_file(InputKind::Recording, log, message)
             .with_hint("its registers are read from dumps: name one with --dump"));
     };
-    let stand = Stand::read(first)?;
+    let stand = DumpedSmmu::read(first)?;
     let dumps = dumps.iter().map(|path| SmmuDump::read(path)).collect::<Result<Vec<_>, _>>()?;
     let memory = memory(&items, &dumps, &stand)
         .map_err(|message| InputError::in_file(InputKind::Recording, log, message))?;
@@ -109,7 +109,7 @@ pub fn follow(log: &Path, dumps: &[PathBuf]) -> Result<TraceReport, InputError> 
 }
 
 /// Memory that exists wherever the log or a dump has a word.
-fn memory(items: &[Item], dumps: &[SmmuDump], stand: &Stand) -> Result<Memory, String> {
+fn memory(items: &[Item], dumps: &[SmmuDump], stand: &DumpedSmmu) -> Result<Memory, String> {
     let mut words = Words::default();
     for held in stand.held.iter() {
         words.page(held.start, held.end - held.start)?;
@@ -139,7 +139,7 @@ fn memory(items: &[Item], dumps: &[SmmuDump], stand: &Stand) -> Result<Memory, S
 
 /// A log during replay.
 struct Following {
-    stand: Stand,
+    stand: DumpedSmmu,
     dumps: Vec<SmmuDump>,
     records: Records,
     /// Configurations read by the emulator that are not in memory yet, by stream.

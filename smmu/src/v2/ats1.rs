@@ -20,10 +20,10 @@ use crate::v2::context::Setting;
 use crate::v2::fault::Asked;
 use crate::v2::outcome::{ContextFault, ContextFaultKind, GlobalFault, GlobalFaultKind};
 use crate::v2::stall::{Held, Waits};
-use crate::v2::translate::{Earlier, Parts, both, on_the_bus, told};
+use crate::v2::translate::{Earlier, Parts, both, fault_of, on_the_bus};
 use crate::v2::wire::bank::offset;
 use crate::v2::wire::global::{Cbar, Gats, cbar_type, gr0};
-use par::{Register, Told};
+use par::{ParResult, Register};
 use passim_model::Memory;
 use passim_model::access::{Access, Direction, Privilege};
 
@@ -55,7 +55,7 @@ const PW: Access = access(Privilege::Privileged, Direction::Write);
 /// Why an operation found no address.
 enum Stopped {
     /// Reported in PAR.
-    Told(ContextFault),
+    ParResult(ContextFault),
     /// Recorded in the stage-2 bank.
     Stage2(ContextFault),
 }
@@ -120,8 +120,8 @@ impl SmmuV2 {
             }
         }
         match self.look(memory, bank, access, address, Reach::Stage1) {
-            Ok(told) => self.banks[bank].par = told.encode(Register::Bank),
-            Err(Stopped::Told(fault)) => self.banks[bank].par = self.par_of(bank, &fault),
+            Ok(result) => self.banks[bank].par = result.encode(Register::Bank),
+            Err(Stopped::ParResult(fault)) => self.banks[bank].par = self.par_of(bank, &fault),
             Err(Stopped::Stage2(fault)) => self.stage2_refused(operation, fault, &asked, ticket),
         }
     }
@@ -198,8 +198,8 @@ impl SmmuV2 {
             );
         }
         match self.look(memory, bank, access, address, reach) {
-            Ok(told) => told.encode(Register::Global),
-            Err(Stopped::Told(fault) | Stopped::Stage2(fault)) => self.par_of(bank, &fault),
+            Ok(result) => result.encode(Register::Global),
+            Err(Stopped::ParResult(fault) | Stopped::Stage2(fault)) => self.par_of(bank, &fault),
         }
     }
 
@@ -211,7 +211,7 @@ impl SmmuV2 {
         access: Access,
         address: u64,
         reach: Reach,
-    ) -> Result<Told, Stopped> {
+    ) -> Result<ParResult, Stopped> {
         let Some(Ok(setting)) = &self.settings[bank] else {
             unreachable!("the setting was just prepared");
         };
@@ -251,10 +251,10 @@ fn answer(
     address: u64,
     demand: Demand,
     reach: Reach,
-) -> Result<Told, Stopped> {
+) -> Result<ParResult, Stopped> {
     let description = parts.description;
     let early = |kind| {
-        Stopped::Told(ContextFault {
+        Stopped::ParResult(ContextFault {
             bank: setting.first as u8,
             kind,
             level: setting.scheme.first_level(description),
@@ -269,10 +269,10 @@ fn answer(
         return Err(early(ContextFaultKind::Translation));
     }
     let stopped = |fault: ContextFault| match fault.nested_in {
-        None => Stopped::Told(fault),
+        None => Stopped::ParResult(fault),
         Some(_) => Stopped::Stage2(fault),
     };
-    let told_of = |leaf_lg2, output, attributes| Told {
+    let result_of = |leaf_lg2, output, attributes| ParResult {
         scheme: setting.scheme,
         output,
         attributes,
@@ -283,18 +283,20 @@ fn answer(
         (Some(stage1), Reach::Stage1) => {
             let first = parts.stages.first(stage1, setting.stage2.as_ref(), address, demand.access);
             match first {
-                Ok(first) => Ok(told_of(first.leaf.lg2, first.output, first.attributes)),
-                Err(refusal) => Err(stopped(told(parts.description, setting, &refusal, address))),
+                Ok(first) => Ok(result_of(first.leaf.lg2, first.output, first.attributes)),
+                Err(refusal) => {
+                    Err(stopped(fault_of(parts.description, setting, &refusal, address)))
+                }
             }
         }
         (None, Reach::Stage1) if address >> setting.stage1_bits.min(63) != 0 => {
             Err(early(ContextFaultKind::AddressSize))
         }
-        (None, Reach::Stage1) => Ok(told_of(0, address, setting.off.apply(demand.attributes))),
+        (None, Reach::Stage1) => Ok(result_of(0, address, setting.off.apply(demand.attributes))),
         (_, Reach::Both) => match both(parts, setting, address, demand) {
             Ok(found) => {
                 let answer = found.answer;
-                Ok(told_of(u32::from(answer.lg2), answer.pa.get(), answer.attributes))
+                Ok(result_of(u32::from(answer.lg2), answer.pa.get(), answer.attributes))
             }
             Err(fault) => Err(stopped(fault)),
         },

@@ -356,7 +356,7 @@ pub(crate) fn both<L: Log>(
     };
     let mut found = match found {
         Ok(found) => found,
-        Err(refusal) => return Err(told(parts.description, setting, &refusal, input)),
+        Err(refusal) => return Err(fault_of(parts.description, setting, &refusal, input)),
     };
     if setting.stage2.is_none()
         && let Some((bank, scheme)) = setting.second
@@ -408,11 +408,11 @@ fn stage2_alone<L: Log>(
         return Ok(Found { answer, intermediate: input });
     };
     let found = parts.stages.second(stage2, input, demand);
-    found.map_err(|refusal| told(parts.description, setting, &refusal, input))
+    found.map_err(|refusal| fault_of(parts.description, setting, &refusal, input))
 }
 
 /// The context fault of a refused translation.
-pub(crate) fn told(
+pub(crate) fn fault_of(
     description: &Description,
     setting: &Setting,
     refusal: &Refusal,

@@ -267,7 +267,7 @@ fn pages_below(request: &Request, iova: u64, page_size: u64) -> u64 {
     (iova - request.iova) / page_size
 }
 
-/// Copies one mapping's bitmap to the user, first bit at number `below`.
+/// Copies one mapping's bitmap to the user, first bit at number `find_files`.
 fn report(tracked: &mut Tracked, below: u64, data: u64, user: &mut UserBuffer) -> Result<(), i32> {
     set_bits(&mut tracked.words, tracked.pages, Fill::Ones);
     let (word, shift) = (below / 64, below % 64);

@@ -12,7 +12,9 @@ use crate::input_error::{InputError, InputKind, SourceText};
 use crate::op::DeviceName;
 use crate::script::{FromValue, Script, number};
 use crate::system::Explained;
-use crate::walk::{Stand, Told, explain_in_scenario, explain_transaction_in_scenario, tell};
+use crate::walk::{
+    DumpedSmmu, Narration, explain_in_scenario, explain_transaction_in_scenario, tell,
+};
 
 /// The access to explain.
 #[derive(clap::Args)]
@@ -100,7 +102,7 @@ impl Access {
 }
 
 /// One translation of a dump.
-pub(super) fn in_dump(dumps: &[PathBuf], access: &Access) -> Result<Told, InputError> {
+pub(super) fn in_dump(dumps: &[PathBuf], access: &Access) -> Result<Narration, InputError> {
     let [path] = dumps else {
         let message = "--iova explains a translation of one dump";
         return Err(InputError::in_file(InputKind::Argument, Path::new("--dump"), message)
@@ -115,7 +117,7 @@ pub(in crate::cli) fn of_dump(
     path: &Path,
     access: &Access,
 ) -> Result<(Transaction, Explained), InputError> {
-    let stand = Stand::read(path)?;
+    let stand = DumpedSmmu::read(path)?;
     let missing = |message: String| {
         let streams = stand.dump.streams.iter();
         let known: Vec<_> =
@@ -147,7 +149,7 @@ pub(super) fn in_scenario(
     place: &str,
     access: &Access,
     chosen: &Chosen,
-) -> Result<Told, InputError> {
+) -> Result<Narration, InputError> {
     let line = place.rsplit_once(':');
     let line = line.and_then(|(path, line)| Some((path, line.parse::<u64>().ok()?)));
     let (path, line) = match line {

@@ -145,7 +145,7 @@ impl Host for Board {
 
     fn read_icc(&mut self, register: IccRegister) -> u64 {
         let value = self.controller.read_icc(self.cpu, register, &mut self.memory);
-        value.unwrap_or(register.unowned())
+        value.unwrap_or(register.without_interface())
     }
 
     fn write_icc(&mut self, register: IccRegister, value: u64) {

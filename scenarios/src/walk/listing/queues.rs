@@ -7,7 +7,7 @@ use passim_smmu::v3::names::{COMMANDS, record_fields};
 use serde::Serialize;
 
 use super::super::command::Ring;
-use super::super::stand::Stand;
+use super::super::dumped_smmu::DumpedSmmu;
 use super::super::tell::Field;
 use crate::recording::dump::QueueEntry;
 
@@ -52,7 +52,7 @@ struct Known {
 }
 
 /// The commands of a dump.
-pub(super) fn commands(stand: &Stand) -> Vec<ListedEntry> {
+pub(super) fn commands(stand: &DumpedSmmu) -> Vec<ListedEntry> {
     let entries = &stand.dump.cmdq.entries;
     let ring = Ring::of(stand.register("CMDQ_BASE"));
     let pointer = |name| Pointer::INDEX.get(stand.register(name));
@@ -70,7 +70,7 @@ pub(super) fn commands(stand: &Stand) -> Vec<ListedEntry> {
 }
 
 /// The records of a dump.
-pub(super) fn events(stand: &Stand) -> Vec<ListedEntry> {
+pub(super) fn events(stand: &DumpedSmmu) -> Vec<ListedEntry> {
     let record = |entry: &QueueEntry| {
         let number = entry.words.first().map_or(0, |word| Word0::NUMBER.get(*word));
         let kind = EventKind::ALL.into_iter().find(|kind| u64::from(kind.number()) == number);

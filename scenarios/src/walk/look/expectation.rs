@@ -8,9 +8,9 @@ use passim_smmu::v3::EventKind;
 use super::Look;
 use crate::recording::dump::Stream;
 use crate::walk::answer::{Answer, access_text};
+use crate::walk::dumped_smmu::Who;
 use crate::walk::expected::Expectation;
 use crate::walk::second::{Reading, Registers, Tables, read_stream};
-use crate::walk::stand::Who;
 
 impl Look<'_> {
     /// Checks an `expect` line: the page has its physical address, and the permissions of its

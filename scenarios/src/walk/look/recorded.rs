@@ -8,7 +8,7 @@ use passim_smmu::v3::{EventKind, Explanation, Step, Verdict};
 use super::{Look, place};
 use crate::recording::dump::Stream;
 use crate::system::Explained;
-use crate::walk::stand::{Who, transaction};
+use crate::walk::dumped_smmu::{Who, transaction};
 use crate::walk::tell::tell;
 
 /// The doubleword of a CD that contains only MAIR. IHI 0070 G.b 5.4.

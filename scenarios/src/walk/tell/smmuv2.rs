@@ -6,14 +6,14 @@ use passim_smmu::v2::{
 };
 
 use super::{
-    Told, ToldStep, asked_text, cached_table_text, descriptor_text, fields, hit_text, leaf_text,
-    translated, update_text,
+    NarratedStep, Narration, asked_text, cached_table_text, descriptor_text, fields, hit_text,
+    leaf_text, translated, update_text,
 };
 
 /// Explains an access.
-pub(super) fn told(asked: &Transaction, explanation: &Explanation) -> Told {
+pub(super) fn told(asked: &Transaction, explanation: &Explanation) -> Narration {
     let verdict = &explanation.verdict;
-    Told {
+    Narration {
         asked: asked_text(asked),
         steps: explanation.steps.iter().map(told_step).collect(),
         verdict: verdict_text(asked.iova.get(), verdict),
@@ -30,9 +30,9 @@ pub(super) fn told(asked: &Transaction, explanation: &Explanation) -> Told {
     }
 }
 
-fn told_step(step: &Step) -> ToldStep {
+fn told_step(step: &Step) -> NarratedStep {
     let (what, at, word) = parts(step);
-    ToldStep {
+    NarratedStep {
         what,
         at: at.map(|at| format!("{at:#x}")),
         words: word.iter().map(|word| format!("{word:#x}")).collect(),

@@ -11,8 +11,8 @@ use super::log::{End, Lookup};
 use super::{Difference, Following};
 use crate::recording::dump::SmmuDump;
 use crate::walk::command::Ring;
+use crate::walk::dumped_smmu::Who;
 use crate::walk::record::{Record1, Record3};
-use crate::walk::stand::Who;
 
 /// Records of dumps, by the number of records before them.
 pub(super) struct Records {

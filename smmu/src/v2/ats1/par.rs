@@ -19,7 +19,7 @@ pub(super) const TERMINATED: u64 = ParFault::F.of(1) | ParFault::ATOT.of(1);
 
 /// A successful translation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Told {
+pub(super) struct ParResult {
     /// The format of stage 1's tables.
     pub(super) scheme: Scheme,
     pub(super) output: u64,
@@ -60,7 +60,7 @@ pub(super) fn fault(fault: &ContextFault, scheme: Scheme, v2: bool) -> u64 {
         | ParFault::STAGE.flag(fault.nested_in.is_some())
 }
 
-impl Told {
+impl ParResult {
     pub(super) fn encode(&self, register: Register) -> u64 {
         match self.scheme {
             Scheme::Short => self.short(register),

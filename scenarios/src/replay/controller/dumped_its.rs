@@ -23,12 +23,12 @@ const ITS: Block = Block::Its(0);
 const MOST_STEPS: u32 = 1 << 12;
 
 /// A GICv3 and memory. See the [module](self).
-pub(super) struct Apart {
+pub(super) struct DumpedIts {
     gic: GicV3,
     memory: Memory,
 }
 
-impl Apart {
+impl DumpedIts {
     /// Before the commands: memory contains level 1 of the tables, and nothing is mapped.
     pub(super) fn before_commands(
         machine: &Machine,

@@ -15,14 +15,14 @@ struct Entry {
 }
 
 /// A platform device.
-pub struct BoardDevice {
+pub struct PlatformDevice {
     requester: Requester,
     /// Which SMMU its DMA passes; `None` if it passes none.
     pub(super) smmu: Option<usize>,
     entries: Vec<Entry>,
 }
 
-impl BoardDevice {
+impl PlatformDevice {
     /// The device after reset.
     pub(super) fn new(facts: &Platform, smmu: Option<usize>) -> Self {
         let count = facts.message_table.map_or(0, |_| facts.messages as usize);

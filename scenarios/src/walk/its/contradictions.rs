@@ -7,7 +7,7 @@ use passim_gic::its::image::Device;
 use passim_gic::its::{Part, Spelled};
 use passim_model::{DeviceId, EventId};
 
-use super::stand::{self, ItsStand};
+use super::dumped_gic::{self, DumpedGic};
 use crate::walk::report::Difference;
 
 /// Bytes of the queue for each step of GITS_CBASER.Size. IHI 0069 H 12.18.
@@ -34,7 +34,7 @@ impl Found {
 
 /// Every contradiction; what `devices` are mapped is read from the tables.
 pub(super) fn all(
-    stand: &ItsStand,
+    stand: &DumpedGic,
     devices: &BTreeMap<DeviceId, Device>,
     collections: &BTreeMap<u16, u16>,
 ) -> Vec<Difference> {
@@ -47,7 +47,7 @@ pub(super) fn all(
     found.0
 }
 
-fn of_queue(stand: &ItsStand, found: &mut Found) {
+fn of_queue(stand: &DumpedGic, found: &mut Found) {
     let (read, written) = (stand.field("CREADR", "OFFSET"), stand.field("CWRITER", "OFFSET"));
     let count = |count: u64| format!("{count} commands");
     let held = count(stand.dump.commands.len() as u64);
@@ -75,20 +75,20 @@ fn of_queue(stand: &ItsStand, found: &mut Found) {
     }
 }
 
-fn of_tables(stand: &ItsStand, found: &mut Found) {
+fn of_tables(stand: &DumpedGic, found: &mut Found) {
     for table in &stand.dump.tables {
         let said = (table.at.map_or(0, |at| at.get()), table.entry_size, table.page_size);
         let shown = |(at, entry, page): (u64, u64, u64)| {
             format!("at {at:#x}, entries of {entry} bytes, pages of {page}")
         };
         let asked = format!("GITS_BASER{}", table.number);
-        found.differs(asked.clone(), shown(said), shown(stand::as_register(table.raw)));
-        let field = |name| stand::baser_field(table.raw, name);
+        found.differs(asked.clone(), shown(said), shown(dumped_gic::as_register(table.raw)));
+        let field = |name| dumped_gic::baser_field(table.raw, name);
         let kind = match field("TYPE") {
             0 => "unimpl",
-            stand::DEVICES => "devices",
+            dumped_gic::DEVICES => "devices",
             2 => "vpes",
-            stand::COLLECTIONS => "collections",
+            dumped_gic::COLLECTIONS => "collections",
             _ => "reserved",
         };
         if let Some(said) = &table.kind {
@@ -107,7 +107,7 @@ fn of_tables(stand: &ItsStand, found: &mut Found) {
     }
 }
 
-fn of_itts(stand: &ItsStand, devices: &BTreeMap<DeviceId, Device>, found: &mut Found) {
+fn of_itts(stand: &DumpedGic, devices: &BTreeMap<DeviceId, Device>, found: &mut Found) {
     let shown = |at: u64, bits: u32| format!("a table at {at:#x} for {bits} bits of EventID");
     let entry = stand.field("TYPER", "ITT_ENTRY_SIZE") + 1;
     for itt in &stand.dump.itts {
@@ -133,10 +133,10 @@ fn of_itts(stand: &ItsStand, devices: &BTreeMap<DeviceId, Device>, found: &mut F
     }
 }
 
-fn of_redistributors(stand: &ItsStand, found: &mut Found) {
+fn of_redistributors(stand: &DumpedGic, found: &mut Found) {
     for it in stand.dump.redistributors.iter().filter(|it| it.ctlr & 1 != 0) {
         for (name, value) in [("PROPBASER", it.propbaser), ("PENDBASER", it.pendbaser)] {
-            if stand::lpi_table(value) == 0 {
+            if dumped_gic::lpi_table(value) == 0 {
                 let asked = format!("GICR_{name} of cpu {}, whose LPIs are on", it.cpu);
                 found.wrong(asked, "the address of a table", format!("{value:#x}"));
             }
@@ -149,7 +149,7 @@ type Last = (u64, Option<(u64, u64)>);
 
 /// What the commands that were consumed mapped last, each with its slot in the queue.
 #[derive(Default)]
-struct Told {
+struct Narration {
     /// Where a device's table lies, and for how many bits.
     devices: BTreeMap<u64, Last>,
     /// LPI and collection of an event of a device.
@@ -158,7 +158,7 @@ struct Told {
     collections: BTreeMap<u64, (u64, Option<u64>)>,
 }
 
-impl Told {
+impl Narration {
     fn take(&mut self, slot: u64, spelled: &Spelled) {
         let part = |name: &str| {
             let value = spelled.parts.iter().find(|(known, _)| *known == name).map(|(_, it)| *it);
@@ -200,14 +200,14 @@ impl Told {
 
 /// What the queue told the ITS, against the tables.
 fn of_commands(
-    stand: &ItsStand,
+    stand: &DumpedGic,
     devices: &BTreeMap<DeviceId, Device>,
     collections: &BTreeMap<u16, u16>,
     found: &mut Found,
 ) {
     let by_address = stand.field("TYPER", "PTA") != 0;
     let (read, written) = (stand.field("CREADR", "OFFSET"), stand.field("CWRITER", "OFFSET"));
-    let mut told = Told::default();
+    let mut told = Narration::default();
     for (slot, words) in (0..read.min(written)).zip(&stand.dump.commands) {
         told.take(slot, &Spelled::of(words, by_address));
     }

@@ -7,7 +7,7 @@ use passim_gic::v3::{self, Block, Implementation, Line};
 use passim_gic::{Cpu, GicV3, Size};
 use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Requester, StreamId};
 
-use super::super::stand::name_of;
+use super::super::dumped_smmu::name_of;
 use super::super::words::Words;
 use crate::input_error::{InputError, InputKind, SourceText};
 use crate::recording::dump::{ItsDump, Itt, Redistributor, Table};
@@ -48,7 +48,7 @@ passim_model::layout! {
 }
 
 /// A dump, and the GICv3 it makes. See the [module](self).
-pub(super) struct ItsStand {
+pub(super) struct DumpedGic {
     pub(super) dump: ItsDump,
     pub(super) name: String,
     gic: GicV3,
@@ -98,7 +98,7 @@ pub(super) fn as_register(baser: u64) -> (u64, u64, u64) {
     (at, baser_field(baser, "ENTRY_SIZE") + 1, 1 << page_lg2)
 }
 
-impl ItsStand {
+impl DumpedGic {
     pub(super) fn of(source: &SourceText) -> Result<Self, InputError> {
         let dump = ItsDump::parse(source)?;
         let built = implementation(&dump).map_err(|message| at_key(source, message))?;

@@ -58,7 +58,7 @@ const SMMUEN: u64 = 1;
 const MAX_STEPS: u32 = 1 << 21;
 
 /// A dump, and the SMMU it makes.
-pub struct Stand {
+pub struct DumpedSmmu {
     /// What was dumped.
     pub dump: SmmuDump,
     /// Name of the dump, as its file has it.
@@ -71,7 +71,7 @@ pub struct Stand {
     pub(super) held: RangeSet<u64>,
 }
 
-impl Stand {
+impl DumpedSmmu {
     /// Reads a dump, compressed if its name ends in `.zst`, and sets its SMMU up.
     ///
     /// # Errors
