@@ -60,6 +60,9 @@ use interrupts::MappedBar;
 use perform::Taken;
 use placement::{LookAhead, Moved, Placed, Placements};
 
+/// The process that a recording starts with, and ends with the `exit` of.
+const FIRST_PROCESS: ProcessNumber = 0;
+
 /// A random trace is walked after every so many operations, and at its end.
 const WALK_EVERY: u64 = 1000;
 
@@ -239,13 +242,12 @@ impl<'a> Replayer<'a> {
 
     /// The report, after the last line.
     fn finish(mut self) -> FileReport {
-        if !self.processes.is_empty() && self.report.differences.is_empty() {
+        if self.processes.contains_key(&FIRST_PROCESS) && self.report.differences.is_empty() {
             let place = compare::Place {
                 line: self.report.lines + 1,
                 call: "the end of the recording".to_owned(),
             };
-            let mut difference =
-                place.differs("every process ended before", "process 0 still runs");
+            let mut difference = place.differs("process 0 ended before", "process 0 still runs");
             difference.hint = Some("the recording is cut short, or an `exit` is missing".into());
             self.report.compared(Some(difference));
         }

@@ -100,16 +100,19 @@ impl Processes {
         if process.memlock == 0 && !process.ipc_lock() {
             return Err(rules::MLOCK_NOT_ALLOWED.refuse(Errno::EPERM));
         }
-        let Some((start, size)) = range else { return Ok(0) };
+        let (start, size) = range.unwrap_or((at, 0));
         let span = Span::from_size(start, size);
         let asked = size >> page.lg2();
-        let to_the_end = Span::new(start, UserAddr::new(u64::MAX));
-        let again = span.or(to_the_end).map_or(0, |it| process.space.areas.locked_pages(it, page));
+        let counted = span.or(Span::new(start, UserAddr::new(u64::MAX))).filter(|_| size != 0);
+        let again = counted.map_or(0, |it| process.space.areas.locked_pages(it, page));
         let wanted = process.locked_pages.wrapping_add(asked - again);
         let limit = process.memlock_pages();
         if wanted > limit && !process.ipc_lock() {
             let conflict = Conflict::Limit { limit, wanted };
             return Err(rules::MEMLOCK_LIMIT.refuse_for(Errno::ENOMEM, conflict));
+        }
+        if size == 0 {
+            return Ok(0);
         }
         let span = span.ok_or_else(|| wraps(at))?;
         let (pages, reached) = process.space.areas.set_locking(span, Locking::Lock, page);

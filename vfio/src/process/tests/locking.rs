@@ -77,3 +77,14 @@ fn mlock_goes_up_to_a_hole() {
     assert_eq!(machine.mlock(pid, A, PAGE), Ok(0));
     assert_eq!(machine.processes.locked_pages(pid), 0, "registers do not count");
 }
+
+/// 6.12 do_mlock compares what is locked with the limit before it looks at the range.
+#[test]
+fn mlock_of_no_page_is_judged_by_the_limit() {
+    let mut machine = Machine::new(ZeroPage::Unshared);
+    let pid = machine.processes.spawn(Capabilities::empty(), 3 * PAGE);
+    assert_eq!(machine.mlock(pid, A, 0), Ok(0));
+    machine.processes.charge(pid, 3, false).unwrap();
+    machine.processes.set_memlock(pid, 2 * PAGE).unwrap();
+    assert_eq!(machine.mlock(pid, A, 0), Err(Errno::ENOMEM));
+}
