@@ -247,8 +247,8 @@ pub const CALLS: &[CallEntry] = &[
         name: "mlock",
         verbs: &["mlock", "munlock"],
         place: ("mm/mlock.c", "do_mlock"),
-        asks: "memlock-limit mlock-not-allowed mlock-populate range-has-hole mmap-range",
-        shared: "memlock-limit range-has-hole mmap-range",
+        asks: "memlock-limit mlock-not-allowed mlock-populate range-has-hole mmap-range mmap-outside",
+        shared: "memlock-limit range-has-hole mmap-range mmap-outside",
     },
     CallEntry {
         name: "memory",

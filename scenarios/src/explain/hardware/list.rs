@@ -23,7 +23,7 @@ const MESSAGES: [Untranslated; 8] = [
     Untranslated::Abort(PhysAddr::new(0)),
 ];
 
-const COMMANDS: [Reason; 18] = [
+const COMMANDS: [Reason; 19] = [
     Reason::DeviceOutOfRange,
     Reason::SizeOrTargetOutOfRange,
     Reason::ProcessorOutOfRange,
@@ -35,6 +35,7 @@ const COMMANDS: [Reason; 18] = [
     Reason::UnmappedCollection,
     Reason::IteInvalid,
     Reason::Unsupported,
+    Reason::ReservedBits,
     Reason::NoTarget,
     Reason::NoDestination,
     Reason::ChipOffline,
