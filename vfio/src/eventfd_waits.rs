@@ -40,12 +40,8 @@ impl Kernel {
     /// Takes the kernel off those of `files` that no process has a descriptor of any more.
     // 6.12 virqfd.c, virqfd_wakeup: EPOLLHUP, from eventfd_release.
     pub(crate) fn hang_up(&mut self, files: &[FileId]) {
-        for &file in files
-            .iter()
-            .filter(|file| self.eventfd_waits.awaited.contains(*file))
-            .collect::<Vec<_>>()
-        {
-            if self.processes.has_file(file) {
+        for &file in files {
+            if !self.eventfd_waits.awaited.contains(&file) || self.processes.has_file(file) {
                 continue;
             }
             let held =
