@@ -303,11 +303,12 @@ pub struct Function {
     pub stream: StreamId,
     /// The DeviceID of its messages.
     pub device_id: DeviceId,
-    /// The ITS of its messages according to firmware: an index into [`GicIts::its`].
-    pub its: usize,
+    /// The ITS of its messages according to firmware, an index into [`GicIts::its`], or 0 for the
+    /// frames of GICv2m; `None` if `msi-map` leaves it out: the kernel gives it no MSI domain.
+    pub its: Option<usize>,
     /// ITS and DeviceID for a kernel that maps the last requester ID under which the function may
     /// send.
-    pub last_alias: (usize, DeviceId),
+    pub last_alias: (Option<usize>, DeviceId),
     /// Reserved regions of its group.
     pub reserved: Vec<Reserved>,
     /// Message-signalled interrupts its driver holds at boot, ascending by interrupt number.

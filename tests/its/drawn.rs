@@ -159,7 +159,7 @@ impl<'a> World<'a> {
 
     /// Whether the window of a function's container contains the doorbell of that ITS: a function
     /// of the container has vectors enabled there.
-    fn reaches(&self, function: &Function, its: usize) -> bool {
+    fn reaches(&self, function: &Function, its: Option<usize>) -> bool {
         let mut on = self.enabled.iter().filter(|(other, _)| other.its == its);
         let container = self.container(function);
         on.any(|(other, _)| container.is_some() && self.container(other) == container)

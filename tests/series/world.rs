@@ -112,9 +112,9 @@ impl World {
         };
         let boards = (0..).map(Endpoint::Platform).zip(&machine.platforms);
         let held = boards.filter(|(_, device)| device.messages > 0).map(|(it, _)| it).collect();
-        let its = machine.functions.iter().map(|it| (Endpoint::from(it.rid), it.its));
+        let led = machine.functions.iter().filter_map(|it| Some((Endpoint::from(it.rid), it.its?)));
         let boards = (0..).map(Endpoint::Platform).zip(&machine.platforms);
-        let its = its.chain(boards.map(|(device, it)| (device, it.its))).collect();
+        let its = led.chain(boards.map(|(device, it)| (device, it.its))).collect();
         let (containers, attached) = ([None, None], BTreeMap::new());
         let eventfds = BTreeMap::new();
         let (translated, undone) = (BTreeSet::new(), false);

@@ -61,7 +61,8 @@ struct FunctionEntry {
     smmu: Option<usize>,
     streams: Vec<u32>,
     device_id: u32,
-    its: usize,
+    /// `null` where firmware leads to none.
+    its: Option<usize>,
     msi: Option<u32>,
     msix: Option<u32>,
     /// The physical function of a virtual one.
@@ -185,9 +186,12 @@ fn function_line(function: &Function) -> String {
     let identifiers = identifiers(function.smmu, &function.streams);
     let physical = function.isolation.physical;
     let physical = physical.map_or_else(String::new, |rid| format!(", virtual function of {rid}"));
+    let messages = match function.its {
+        Some(_) => format!("DeviceID {device_id}, {vectors}"),
+        None => format!("no MSI domain, {vectors}"),
+    };
     format!(
-        "  {rid} {vendor:04x}:{device:04x}, {group}, {driver}, {identifiers}, \
-         DeviceID {device_id}, {vectors}{physical}"
+        "  {rid} {vendor:04x}:{device:04x}, {group}, {driver}, {identifiers}, {messages}{physical}"
     )
 }
 

@@ -27,7 +27,7 @@ impl Translations<'_> {
     fn cards(&self, rid: Rid, event: u32) -> Vec<Vec<String>> {
         let functions = self.machine.map_or(&[][..], |machine| &machine.functions).iter();
         let function = functions.into_iter().find(|function| function.rid == rid);
-        let Some((function, its)) = function.and_then(|it| Some((it, self.its.get(it.its)?)))
+        let Some((function, its)) = function.and_then(|it| Some((it, self.its.get(it.its?)?)))
         else {
             return Vec::new();
         };

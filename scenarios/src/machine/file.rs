@@ -65,9 +65,9 @@ struct MachineFile {
     groups: Option<GroupsFile>,
     iommu_map: Option<MapFile<StreamRangeFile>>,
     msi_map: Option<MapFile<DeviceRangeFile>>,
-    /// Which ITS messages of functions go to that `msi_map` says nothing of.
-    #[serde(default)]
-    msi_parent: usize,
+    /// Which ITS messages of functions go to that `msi_map` says nothing of. Beside a map, and
+    /// without this, such a function has no MSI domain.
+    msi_parent: Option<usize>,
     #[serde(default)]
     function: Vec<FunctionFile>,
     #[serde(default)]

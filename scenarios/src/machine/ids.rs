@@ -38,8 +38,8 @@ pub(super) struct Ids {
     pub(super) streams: Option<Map<(usize, u32)>>,
     /// To an ITS, by its index, and the DeviceID of the first requester ID.
     pub(super) devices: Option<Map<(usize, u32)>>,
-    /// `msi-parent`: the ITS of requester IDs in no range.
-    pub(super) msi_parent: usize,
+    /// `msi-parent`: the ITS of requester IDs in no range, or of all where there is no map.
+    pub(super) msi_parent: Option<usize>,
 }
 
 impl<T> Map<T> {
@@ -59,14 +59,19 @@ impl Ids {
         Some((*smmu, StreamId::new(first.wrapping_add(distance))))
     }
 
-    /// The ITS of messages under `rid`, and their DeviceID there. A requester ID in no range is its
-    /// own DeviceID.
+    /// The ITS that firmware names for messages under `rid`, `None` if it names none, and their
+    /// DeviceID. A requester ID in no range is its own DeviceID.
     // 6.12 of/irq.c, of_msi_map_get_device_domain; a function without an MSI domain of its own has
-    // that of its bus, which pci_host_bridge_of_msi_domain finds by `msi-parent`.
-    pub(super) fn message(&self, rid: Rid) -> (usize, DeviceId) {
-        match self.devices.as_ref().and_then(|map| map.find(rid)) {
-            Some(((its, first), distance)) => (*its, DeviceId::new(first.wrapping_add(distance))),
-            None => (self.msi_parent, DeviceId::new(rid.get().into())),
+    // that of its bus, which pci_host_bridge_of_msi_domain finds by `msi-parent`. Without a map
+    // either, a machine file means the one controller there is.
+    pub(super) fn message(&self, rid: Rid) -> (Option<usize>, DeviceId) {
+        let own = DeviceId::new(rid.get().into());
+        let Some(map) = &self.devices else { return (self.msi_parent.or(Some(0)), own) };
+        match map.find(rid) {
+            Some(((its, first), distance)) => {
+                (Some(*its), DeviceId::new(first.wrapping_add(distance)))
+            }
+            None => (self.msi_parent, own),
         }
     }
 }

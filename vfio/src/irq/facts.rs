@@ -79,12 +79,12 @@ pub struct InterruptFacts {
     /// Physical address at which configuration space is mapped: the register at `offset` of the
     /// function at `rid` is at `ecam + (rid << 12) + offset`.
     pub ecam: PhysAddr,
-    /// Devices whose messages go to another ITS than the first, with that ITS's index in the list:
-    /// `msi-map` or `msi-parent`.
-    pub msi_parents: BTreeMap<Endpoint, usize>,
+    /// Devices whose messages do not go to the first ITS: the index of theirs in the list, by
+    /// `msi-map` or `msi-parent`, or `None` where neither names one.
+    pub msi_parents: BTreeMap<Endpoint, Option<usize>>,
     /// Functions whose last requester ID has another entry in `msi-map` than their own,
     /// with that entry's ITS and DeviceID.
-    pub last_aliases: BTreeMap<Endpoint, (usize, DeviceId)>,
+    pub last_aliases: BTreeMap<Endpoint, (Option<usize>, DeviceId)>,
     /// Messages held at boot.
     pub held: Vec<HeldFacts>,
     /// Other Linux interrupt numbers in use, ascending. They include those of the SMMUs.

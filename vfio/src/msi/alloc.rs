@@ -12,7 +12,7 @@ use super::vectors::{Descriptor, MessageKind, Vector, Vectors};
 use crate::irq::Title;
 use crate::kernel::Kernel;
 use crate::operation::Task;
-use crate::policy::{ItsAliases, ItsLife, LpiRanges, MsiDomains, MsiMapping};
+use crate::policy::{ItsAliases, ItsLife, LpiRanges, MsiDomains, MsiMapping, NoMsiDomain};
 use crate::verdict::{Severity, Verdict};
 use passim_model::topology::Function;
 use passim_model::{Conflict, DeviceId, Endpoint, Errno, Host, IntId, PhysAddr, Refusal, Rid};
@@ -37,8 +37,11 @@ impl Kernel {
         host: &mut impl Host,
     ) -> Result<(), Shortage> {
         let conflict = Conflict::from(device);
-        let Some(flags) = self.msi.controller.flags(kind.bus()) else {
-            let refusal = rules::MSI_NO_DOMAIN.refuse_for(Errno::ENODEV, conflict);
+        let (Some(flags), Some(id)) =
+            (self.msi.controller.flags(kind.bus()), self.known_as(device))
+        else {
+            let errno = self.errno_without_domain(kind);
+            let refusal = rules::MSI_NO_DOMAIN.refuse_for(errno, conflict);
             return Err(Shortage { available: 0, refusal });
         };
         // 6.12 msi_capability_init: several vectors are not requested of a domain without
@@ -51,7 +54,6 @@ impl Kernel {
             return Ok(());
         }
         self.end_domain(device, host);
-        let id = self.known_as(device);
         let wanted = match device {
             Endpoint::Pci(rid) => self.with_aliases(rid, self.prepared_vectors(rid, kind, count)),
             Endpoint::Platform(_) => (self.prepared_messages(count), false),
@@ -74,8 +76,9 @@ impl Kernel {
 
     /// Removes a device's own MSI domain, if it has one.
     pub(super) fn end_domain(&mut self, device: Endpoint, host: &mut impl Host) {
-        if self.msi.domains.remove(&device).is_some() {
-            let id = self.known_as(device);
+        if self.msi.domains.remove(&device).is_some()
+            && let Some(id) = self.known_as(device)
+        {
             self.msi.controller.release(id, &mut self.frames, host);
         }
     }
@@ -90,7 +93,7 @@ impl Kernel {
         number: Option<u32>,
         host: &mut impl Host,
     ) -> Result<Descriptor, Refusal> {
-        let id = self.known_as(device);
+        let id = self.known_as(device).expect("it is prepared, and so has a domain");
         let sources = self.msi.controller.alloc(id, usize::from(count));
         let sources = sources.map_err(|exhausted| refusal_of(exhausted, device))?;
         let intids: Vec<IntId> = sources.iter().map(|source| source.intid).collect();
@@ -164,16 +167,27 @@ impl Kernel {
         self.msi.controller.free(&sources, &mut self.frames, host);
     }
 
-    /// The ITS of a device, and its DeviceID there.
+    /// How a request of a device without an MSI domain fails.
+    fn errno_without_domain(&self, kind: MessageKind) -> Errno {
+        match (kind, self.policy.no_msi_domain) {
+            // platform_msi_alloc_priv_data, and 6.12 platform_device_msi_init_and_alloc_irqs.
+            (MessageKind::Platform, _) => Errno::EINVAL,
+            (_, NoMsiDomain::Einval) => Errno::EINVAL,
+            (_, NoMsiDomain::Enodev) => Errno::ENODEV,
+        }
+    }
+
+    /// The ITS of a device, and its DeviceID there; `None` if firmware gives it none. With GICv2m
+    /// only whether there is one counts.
     // 6.12 pci_msi_get_device_domain: the requester id finds the ITS in `msi-map`, then that ITS's
     // pci_msi_domain_get_msi_rid finds the DeviceID in the same map.
-    fn known_as(&self, device: Endpoint) -> (usize, DeviceId) {
-        if let Some(&alias) = self.msi.last_aliases.get(&device) {
-            return alias;
+    pub(super) fn known_as(&self, device: Endpoint) -> Option<(usize, DeviceId)> {
+        if let Some(&(its, id)) = self.msi.last_aliases.get(&device) {
+            return its.map(|its| (its, id));
         }
-        let its = self.msi.parents.get(&device).copied().unwrap_or(0);
+        let its = self.msi.parents.get(&device).copied().unwrap_or(Some(0))?;
         let requester = self.topology.requester(device);
-        (its, requester.map_or_else(Default::default, |it| it.device))
+        Some((its, requester.map_or_else(Default::default, |it| it.device)))
     }
 
     /// Number of messages that a platform device is prepared for, where it requests `count`.

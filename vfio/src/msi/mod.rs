@@ -68,11 +68,11 @@ pub(crate) struct Msi {
     held: Vec<HeldFacts>,
     /// Devices with their own MSI domain for which the controller is prepared.
     domains: BTreeMap<Endpoint, MessageKind>,
-    /// Devices that use another ITS than the first.
-    parents: BTreeMap<Endpoint, usize>,
+    /// Devices that do not use the first ITS, and which they use, if any.
+    parents: BTreeMap<Endpoint, Option<usize>>,
     /// ITS and DeviceID of devices whose last alias gives them others, where the kernel uses that
     /// alias.
-    last_aliases: BTreeMap<Endpoint, (usize, DeviceId)>,
+    last_aliases: BTreeMap<Endpoint, (Option<usize>, DeviceId)>,
     /// Why the last device to allocate got fewer vectors than requested, if it did.
     shortage: Option<(Endpoint, Refusal)>,
 }

@@ -8,11 +8,13 @@ use crate::kernel::Kernel;
 use passim_model::Endpoint;
 
 impl Kernel {
-    /// The flags of a device's MSI domain. Every PCI function has the one controller, if there is
-    /// one; so have devices on the board that send messages.
+    /// The flags of a device's MSI domain. PCI functions have the one controller, if there is one
+    /// and firmware leads to it; so have devices on the board that send messages.
     fn msi_flags(&self, device: Endpoint) -> Option<MsiFlags> {
         match device {
-            Endpoint::Pci(_) => self.msi.controller.flags(Bus::Pci),
+            Endpoint::Pci(_) => {
+                self.known_as(device).and_then(|_| self.msi.controller.flags(Bus::Pci))
+            }
             Endpoint::Platform(number) => {
                 let sends = self.topology.platform(number).is_some_and(|it| it.messages > 0);
                 self.msi.controller.flags(Bus::Platform).filter(|_| sends)

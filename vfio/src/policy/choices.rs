@@ -62,7 +62,7 @@ pub use irqs::{
     AmazonFrames, GicV3Priority, IrqFreeing, ItsAliases, ItsCacheability, ItsEvents, ItsFlatCheck,
     ItsInvall, ItsLife, ItsPages, ItsQueueWait, ItsSharing, ItsTables, IttMemory, LpiAffinity,
     LpiBits, LpiInvalidation, LpiRanges, MsiActivation, MsiAffinity, MsiAlias, MsiDomains,
-    MsiUnmask, MsixVectors, V2mBlocks, WireService,
+    MsiUnmask, MsixVectors, NoMsiDomain, V2mBlocks, WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,

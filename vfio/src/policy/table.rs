@@ -294,6 +294,10 @@ policy! {
     /// Where a vector of PCI is let through first.
     msi_unmask: MsiUnmask = "msi-unmask", "its_unmask_msi_irq of 4.6 to 6.1; pci_irq_unmask_msix of 6.11",
         [Linux4_6 DeviceFirst Read, Linux6_12 ControllerFirst Read];
+    /// What a request for vectors of PCI ends in where the function has no MSI domain.
+    no_msi_domain: NoMsiDomain = "no-msi-domain",
+        "drivers/pci/msi.c of 4.6 and 4.11; drivers/pci/msi of 6.1 and 6.12, built without the fallbacks of 5.10",
+        [Linux4_6 Einval Read, Linux6_1 Enodev Read];
     /// How an interrupt domain frees the interrupts of one request.
     irq_freeing: IrqFreeing = "irq-freeing",
         "irq_domain_free_irqs_hierarchy before and after 4615fbc3788d (5.11), and of 6.12; reports of July 2024",

@@ -105,8 +105,10 @@ impl Devices {
             refuse(source, place, format!("there is no ITS number {its}"))
                 .with_hint("ITSs are counted from 0 in the order of `its` of `[gic.its]`")
         };
-        if let Some(function) = found.functions.iter().find(|function| function.its >= its) {
-            return Err(no_its(at(function.rid.into()), function.its));
+        for function in &found.functions {
+            if let Some(wrong) = function.its.filter(|it| *it >= its) {
+                return Err(no_its(at(function.rid.into()), wrong));
+            }
         }
         let Collected { mut functions, groups: mut given, .. } = found;
         functions.sort_by_key(|function| function.rid);
@@ -160,11 +162,11 @@ impl Collected {
             };
             function.stream = hierarchy::sent_under(hierarchy, rid, &function.streams);
             let (its, device_id) = ids.message(hierarchy.message_alias(rid));
-            function.its = stated.its.unwrap_or(its);
+            function.its = stated.its.or(its);
             function.device_id = stated.device_id.map_or(device_id, DeviceId::new);
             let (its, device_id) = ids.message(hierarchy.last_alias(rid));
             let device_id = stated.device_id.map_or(device_id, DeviceId::new);
-            function.last_alias = (stated.its.unwrap_or(its), device_id);
+            function.last_alias = (stated.its.or(its), device_id);
         }
         Ok(())
     }
@@ -241,8 +243,8 @@ impl FunctionFile {
             streams: vec![StreamId::new(own)],
             stream: StreamId::new(own),
             device_id: DeviceId::new(own),
-            its: 0,
-            last_alias: (0, DeviceId::new(own)),
+            its: Some(0),
+            last_alias: (Some(0), DeviceId::new(own)),
             reserved: reserved?,
             held,
             ats: self.ats,

@@ -131,15 +131,16 @@ fn maps_turn_requester_identifiers_into_streams_and_device_ids() {
     let machine = parse(&with(&[maps, &port, &far, &below].concat())).unwrap();
     let known = |bdf: &str| {
         let function = at(&machine, bdf);
-        (function.smmu, function.streams.clone(), function.device_id)
+        (function.smmu, function.streams.clone(), function.its, function.device_id.get())
     };
     let stream = StreamId::new;
-    assert_eq!(known("00:01.0"), (Some(0), vec![stream(0x488)], DeviceId::new(8)));
-    assert_eq!(known("01:00.0"), (Some(0), vec![stream(0x4a0)], DeviceId::new(0x2_0000)));
+    // 0x8 is in no range of the second map, and no `msi_parent` takes it.
+    assert_eq!(known("00:01.0"), (Some(0), vec![stream(0x488)], None, 8));
+    assert_eq!(known("01:00.0"), (Some(0), vec![stream(0x4a0)], Some(0), 0x2_0000));
     // 0x132 under the mask is 0x112; stated identifiers win.
-    assert_eq!(known("01:06.2"), (Some(0), vec![stream(7)], DeviceId::new(9)));
+    assert_eq!(known("01:06.2"), (Some(0), vec![stream(7)], Some(0), 9));
     // 0x300 is in no range: it passes no SMMU, and its requester ID is its DeviceID.
-    assert_eq!(known("03:00.0"), (None, vec![stream(0x300)], DeviceId::new(0x300)));
+    assert_eq!(known("03:00.0"), (None, vec![stream(0x300)], None, 0x300));
     let outside = maps.replace("rid = 0x100,", "rid = 0x120,");
     let (message, _) = complaint(&format!("{outside}{port}"));
     assert_eq!(message, "rid 0x120 has bits outside the mask 0x31f");
@@ -175,7 +176,7 @@ fn maps_name_an_its() {
     let known = |bdf: &str| (at(&machine, bdf).its, at(&machine, bdf).device_id.get());
     assert_eq!(
         [known("00:01.0"), known("00:02.0"), known("00:03.0")],
-        [(0, 0x40), (1, 0x10), (0, 9)]
+        [(Some(0), 0x40), (Some(1), 0x10), (Some(0), 9)]
     );
     assert_eq!((machine.platforms[0].its, machine.platforms[0].device_id.get()), (1, 3));
     let cases = [

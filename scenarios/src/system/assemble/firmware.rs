@@ -77,11 +77,11 @@ pub(super) fn interrupts(machine: &Machine) -> InterruptFacts {
         })
     });
     let functions = machine.functions.iter().map(|it| (Endpoint::from(it.rid), it.its));
-    let platforms = machine.platforms.iter().map(|platform| platform.its);
+    let platforms = machine.platforms.iter().map(|platform| Some(platform.its));
     let platforms = (0..).map(Endpoint::Platform).zip(platforms);
     let known = machine.functions.iter().map(|it| (it.rid, it.last_alias, (it.its, it.device_id)));
     let last_aliases = known.filter(|(_, last, first)| last != first);
-    let others = functions.chain(platforms).filter(|(_, its)| *its != 0);
+    let others = functions.chain(platforms).filter(|(_, its)| *its != Some(0));
     InterruptFacts {
         gic,
         cpus: machine.cpus,

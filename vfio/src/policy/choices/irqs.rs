@@ -248,6 +248,16 @@ choice! {
 }
 
 choice! {
+    /// What a request for vectors of PCI ends in where the function has no MSI domain.
+    NoMsiDomain {
+        /// The architecture's own way is tried, and Arm has none: EINVAL.
+        Einval = "einval",
+        /// ENODEV, and a warning.
+        Enodev = "enodev",
+    }
+}
+
+choice! {
     /// How an interrupt domain frees the interrupts of one request.
     IrqFreeing {
         /// All of them in one call.
