@@ -150,6 +150,7 @@ pub(super) fn record_text(record: Record) -> &'static str {
         Record::QueueDisabled => "lost: the event queue is off",
         Record::QueueFull => "lost: the event queue is full",
         Record::QueueAborted => "lost: the event queue does not answer",
+        Record::ServiceFailure => "lost: the SMMU failed and leaves its queues alone",
         Record::Waiting => "to be recorded when the event queue has room",
     }
 }

@@ -220,6 +220,9 @@ pub enum Record {
     QueueFull,
     /// Lost: a write to the queue aborted, now or since the last acknowledgement.
     QueueAborted,
+    /// Lost: the SMMU is in service failure mode and no longer accesses its queues. IHI 0070 G.b
+    /// 12.3.
+    ServiceFailure,
     /// Not yet written: the transaction waits until the queue is writable.
     Waiting,
 }
@@ -258,6 +261,9 @@ impl SmmuV3 {
     pub(crate) fn record(&mut self, memory: &mut Memory, event: &Event) -> Record {
         let (name, stream, input) = (event.kind.name(), event.stream, event.input);
         tracing::debug!(target: passim_model::event::TRANSLATE, name, %stream, %input, "fault");
+        if self.failed {
+            return Record::ServiceFailure;
+        }
         // IHI 0070 G.b 7.2.1: a disabled queue loses events without overflow.
         if !self.registers.enabled(Cr0::EVENTQEN) {
             return Record::QueueDisabled;

@@ -3,6 +3,7 @@
 //! Not here: the delivery of messages, which is the machine's.
 
 use crate::v3::SmmuV3;
+use crate::v3::outcome::Cause;
 use crate::v3::wire::regs::{Gerror, IrqCtrl};
 use passim_model::bits::Field;
 use passim_model::{Effect, IntId, PhysAddr};
@@ -99,12 +100,13 @@ impl SmmuV3 {
         }
     }
 
-    /// Enters service failure mode. Until reset, transactions are aborted without a record, and no
-    /// command is consumed. IHI 0070 G.b 12.3.
+    /// Enters service failure mode. Until reset, transactions are aborted, stalled ones at once, and
+    /// no queue is accessed. IHI 0070 G.b 12.3.
     pub fn fail(&mut self) {
         if !self.failed {
             self.failed = true;
             self.configs.surroundings_changed();
+            self.end_stalls(Cause::ServiceFailure, |_| true);
             self.activate_error(Gerror::SFM_ERR);
         }
     }

@@ -28,7 +28,9 @@ impl SmmuV3 {
     pub fn page_request(&mut self, memory: &mut Memory, request: &PageRequest) -> PageOutcome {
         // IHI 0070 G.b 8.2: SMMUEN = 0 implies PRIQEN = 0.
         let enabled = self.registers.enabled(Cr0::PRIQEN) && self.registers.enabled(Cr0::SMMUEN);
-        if !enabled || self.registers.error_active(Gerror::PRIQ_ABT_ERR) {
+        // IHI 0070 G.b 12.3: in service failure mode the SMMU stops accessing its queues; answering
+        // as for any other unusable queue is a choice.
+        if !enabled || self.failed || self.registers.error_active(Gerror::PRIQ_ABT_ERR) {
             return refuse(request);
         }
         let queue = self.registers.pri_queue(&self.features);

@@ -85,8 +85,8 @@ impl Stalls {
         self.resolved.push(Resolved { ticket, transaction, outcome });
     }
 
-    fn end(&mut self, waiting: &Waiting, response: Response) {
-        let terminated = Terminated { response, cause: Cause::EndedBySoftware };
+    fn end(&mut self, waiting: &Waiting, response: Response, cause: Cause) {
+        let terminated = Terminated { response, cause };
         self.resolve(waiting, Outcome::Terminated(terminated));
     }
 }
@@ -172,15 +172,15 @@ impl SmmuV3 {
             }
             Some(response) => {
                 let waiting = self.stalls.remove(at);
-                self.stalls.end(&waiting, response);
+                self.stalls.end(&waiting, response, Cause::EndedBySoftware);
                 self.effects.push(Effect::Resume(stream));
             }
         }
     }
 
-    /// Ends every stalled transaction that `named` selects, with an abort: CMD_STALL_TERM, and
-    /// SMMUEN cleared. IHI 0070 G.b 4.7.2, 6.3.9.6.
-    pub(crate) fn end_stalls(&mut self, named: impl Fn(StreamId) -> bool) {
+    /// Ends every stalled transaction that `named` selects, with an abort: CMD_STALL_TERM, SMMUEN
+    /// cleared, and service failure mode. IHI 0070 G.b 4.7.2, 6.3.9.6, 12.3.
+    pub(crate) fn end_stalls(&mut self, cause: Cause, named: impl Fn(StreamId) -> bool) {
         let stream = |waiting: &Waiting| waiting.transaction.requester.stream;
         let (ended, kept) =
             self.stalls.waiting.drain(..).partition(|waiting| named(stream(waiting)));
@@ -188,7 +188,7 @@ impl SmmuV3 {
         let ended: Vec<Waiting> = ended;
         for waiting in &ended {
             self.stalls.stags.give_back(waiting.stag);
-            self.stalls.end(waiting, Response::Abort);
+            self.stalls.end(waiting, Response::Abort, cause);
             self.effects.push(Effect::Resume(stream(waiting)));
         }
     }
@@ -196,7 +196,7 @@ impl SmmuV3 {
     /// Applies a change of CR0 to the transactions that wait.
     pub(crate) fn controls_changed(&mut self) {
         if !self.stalls.waiting.is_empty() && !self.registers.enabled(Cr0::SMMUEN) {
-            self.end_stalls(|_| true);
+            self.end_stalls(Cause::EndedBySoftware, |_| true);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::regime::World;
 use crate::tlb::Space;
 use crate::v3::SmmuV3;
 use crate::v3::irq::Sender;
+use crate::v3::outcome::Cause;
 use crate::v3::wire::regs::Cr0;
 use core::ops::RangeInclusive;
 use passim_model::ats::{Invalidation, PageResponse};
@@ -77,7 +78,9 @@ impl SmmuV3 {
                 }
             }
             Command::Resume { stream, stag, end } => self.resume(stream, stag, end),
-            Command::StallTerm { stream } => self.end_stalls(|stalled| stalled == stream),
+            Command::StallTerm { stream } => {
+                self.end_stalls(Cause::EndedBySoftware, |stalled| stalled == stream)
+            }
             Command::Sync(_) | Command::Nothing => {}
             tlbi => self.invalidate(tlbi),
         }

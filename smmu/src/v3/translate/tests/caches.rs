@@ -287,6 +287,12 @@ fn service_failure_ends_everything() {
     assert_eq!(ended.cause, Cause::ServiceFailure);
     board.submit(0x46, 0);
     assert_eq!(board.run(), 0);
+    // The queues are left alone.
+    let txn = transaction(0x10_000, Access::READ);
+    let Board { smmu, memory, .. } = &mut board;
+    assert_eq!(smmu.unsupported(memory, &txn), Record::ServiceFailure);
+    let hint = PageHint { span: 1, unprivileged: Perms::READ, privileged: Perms::empty() };
+    assert_eq!(smmu.hint(memory, &txn, hint), Record::ServiceFailure);
     board.smmu.reset();
     assert_eq!(board.r32(0x60), 0);
 }
