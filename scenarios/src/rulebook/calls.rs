@@ -170,6 +170,7 @@ pub const CALLS: &[CallEntry] = &[
         asks: "bad-fd user-pointer argsz-short set-irqs-shape irq-action irq-mode irq-off \
             irq-vector irq-eventfd irq-unmask-taken irq-notice vectors-none \
             vectors-no-capability vectors-exhausted device-no-lpis interrupt-leaked \
+            block-partly-freed events-at-teardown messages-unaligned \
             msi-no-domain msi-no-cookie msi-no-support msi-no-aperture msi-window-full \
             msi-page-not-mapped msi-outside-aperture msi-mappings-remain \
             doorbell-not-described doorbell-not-mapped doorbell-put-twice \

@@ -79,7 +79,14 @@ impl Kernel {
         if self.msi.domains.remove(&device).is_some()
             && let Some(id) = self.known_as(device)
         {
-            self.msi.controller.release(id, &mut self.frames, host);
+            let busy = self.msi.controller.release(id, &mut self.frames, host);
+            if busy && !core::mem::replace(&mut self.msi.told_of_events, true) {
+                self.verdicts.push(Verdict {
+                    severity: Severity::Warning,
+                    rule: &rules::EVENTS_AT_TEARDOWN,
+                    conflict: Conflict::from(device),
+                });
+            }
         }
     }
 
@@ -164,7 +171,13 @@ impl Kernel {
             self.irqs.remove(vector.irq);
         }
         let sources: Vec<_> = descriptor.vectors.iter().map(|vector| vector.source).collect();
-        self.msi.controller.free(&sources, &mut self.frames, host);
+        if self.msi.controller.free(&sources, &mut self.frames, host) > 0 {
+            self.verdicts.push(Verdict {
+                severity: Severity::Finding,
+                rule: &rules::BLOCK_PARTLY_FREED,
+                conflict: Conflict::Unknown(u64::from(sources[0].intid.get())),
+            });
+        }
     }
 
     /// How a request of a device without an MSI domain fails.

@@ -101,6 +101,16 @@ impl Kernel {
             }
             return;
         };
+        if kind == MessageKind::Msi && message != Message::default() {
+            let block = count.next_power_of_two();
+            if !message.data.is_multiple_of(block) {
+                self.verdicts.push(Verdict {
+                    severity: Severity::Finding,
+                    rule: &rules::MESSAGES_UNALIGNED,
+                    conflict: Conflict::from(device),
+                });
+            }
+        }
         match kind {
             MessageKind::Msi => registers.write_msi(message, count, host),
             MessageKind::Msix => registers.write_msix(index, message, host),

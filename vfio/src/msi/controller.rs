@@ -108,15 +108,17 @@ impl Controller {
         }
     }
 
-    /// Releases a device that was [prepared](Controller::prepare) for messages.
+    /// Releases a device that was [prepared](Controller::prepare) for messages. Returns whether an
+    /// event of it is in use, so that it stays.
     pub(super) fn release(
         &mut self,
         id: (usize, DeviceId),
         frames: &mut Frames,
         host: &mut impl Host,
-    ) {
-        if let Self::Its(its) = self {
-            its.release(id, frames, host);
+    ) -> bool {
+        match self {
+            Self::Its(its) => its.release(id, frames, host),
+            Self::Absent | Self::V2m(_) => false,
         }
     }
 
@@ -140,17 +142,23 @@ impl Controller {
         }
     }
 
-    /// Frees the interrupts of one descriptor.
-    pub(super) fn free(&mut self, sources: &[Source], frames: &mut Frames, host: &mut impl Host) {
-        let Some(first) = sources.first() else { return };
+    /// Frees the interrupts of one descriptor. Returns how many that were taken with them stay
+    /// taken.
+    pub(super) fn free(
+        &mut self,
+        sources: &[Source],
+        frames: &mut Frames,
+        host: &mut impl Host,
+    ) -> usize {
+        let Some(first) = sources.first() else { return 0 };
         match self {
-            Self::Absent => {}
+            Self::Absent => 0,
             Self::V2m(v2m) => v2m.free(first.intid, sources.len()),
             Self::Its(its) => {
-                let Some((at, _)) = first.event else { return };
+                let Some((at, _)) = first.event else { return 0 };
                 let events = sources.iter().filter_map(|source| source.event);
                 let events: Vec<_> = events.map(|(_, event)| event).collect();
-                its.free(at, &events, frames, host);
+                its.free(at, &events, frames, host)
             }
         }
     }

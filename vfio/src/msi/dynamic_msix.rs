@@ -11,7 +11,7 @@ use passim_model::{Endpoint, Host, Refusal};
 impl Kernel {
     /// Whether vectors of a kind can be added one at a time.
     // 6.12 pci_msix_can_alloc_dyn: the domain sets MSI_FLAG_PCI_MSIX_ALLOC_DYN, which that of an
-    // ITS does since 6.16 and that of GICv2m never did.
+    // ITS does since 6.18 and that of GICv2m never did.
     pub(crate) fn has_vectors_one_by_one(&self, kind: MessageKind) -> bool {
         let its = matches!(self.msi.controller, Controller::Its(_));
         its && kind == MessageKind::Msix && self.policy.msix_vectors == MsixVectors::OneByOne

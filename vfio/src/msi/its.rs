@@ -231,59 +231,73 @@ impl Its {
         (events.len() == count).then(|| named.collect())
     }
 
-    /// Frees events that [`Its::alloc`] returned as one block. A device without events in use is
-    /// released, where events keep it alive.
+    /// Frees events that [`Its::alloc`] returned as one block. Returns how many of the block stay
+    /// taken. A device without events in use is released, where events keep it alive.
     pub(super) fn free(
         &mut self,
         its: usize,
         events: &[Event],
         frames: &mut Frames,
         host: &mut impl Host,
-    ) {
-        let (Some(one), Some(first)) = (self.all.get_mut(its), events.first()) else { return };
-        let Some(device) = one.devices.get_mut(&first.device) else { return };
+    ) -> usize {
+        let (Some(one), Some(first)) = (self.all.get_mut(its), events.first()) else { return 0 };
+        let Some(device) = one.devices.get_mut(&first.device) else { return 0 };
+        let block = events.len().next_power_of_two();
         let mut give = |at: usize| {
             if let Some(taken) = device.taken.get_mut(at) {
                 *taken = false;
             }
         };
-        match (self.ranges, self.freeing) {
+        let mut give_each = || events.iter().for_each(|event| give(event.event.get() as usize));
+        let left = match (self.ranges, self.freeing) {
             (LpiRanges::FirstFit, IrqFreeing::Whole) => {
                 let at = first.event.get() as usize;
-                (at..at + events.len().next_power_of_two()).for_each(give);
+                (at..at + block).for_each(give);
+                0
             }
             // 6.12 its_irq_domain_free is called with one interrupt at a time: what the block has
             // beyond them stays taken, and with it the device.
-            (LpiRanges::FirstFit, IrqFreeing::Each) | (LpiRanges::Chunks32, _) => {
-                events.iter().for_each(|event| give(event.event.get() as usize));
+            (LpiRanges::FirstFit, IrqFreeing::Each) => {
+                give_each();
+                block - events.len()
             }
-        }
+            (LpiRanges::Chunks32, _) => {
+                give_each();
+                0
+            }
+        };
         if let Some(node) = &mut one.node {
             events.iter().for_each(|event| node.forget_event(*event, &mut self.cpus));
         }
         if self.life == ItsLife::Events {
             self.release((its, first.device), frames, host);
         }
+        left
     }
 
-    /// Releases a device, unless other functions share it or an event is in use.
+    /// Releases a device, unless other functions share it or an event is in use. Returns whether an
+    /// event is.
     // 4.4 its_irq_domain_free; 6.16 its_msi_teardown.
     pub(super) fn release(
         &mut self,
         (its, id): (usize, DeviceId),
         frames: &mut Frames,
         host: &mut impl Host,
-    ) {
-        let Some(one) = self.all.get_mut(its) else { return };
-        let Some(device) = one.devices.get(&id) else { return };
-        if device.shared || device.taken.iter().any(|taken| *taken) {
-            return;
+    ) -> bool {
+        let Some(one) = self.all.get_mut(its) else { return false };
+        let Some(device) = one.devices.get(&id) else { return false };
+        if device.shared {
+            return false;
+        }
+        if device.taken.iter().any(|taken| *taken) {
+            return true;
         }
         self.lpis.free(device.first_lpi, device.taken.len() as u32);
         one.devices.remove(&id);
         if let Some(node) = &mut one.node {
             node.unmap_device(id, (&mut self.itts, frames), host);
         }
+        false
     }
 
     /// An ITS that answered, and the CPUs it routes to.

@@ -73,6 +73,8 @@ pub(crate) struct Msi {
     /// ITS and DeviceID of devices whose last alias gives them others, where the kernel uses that
     /// alias.
     last_aliases: BTreeMap<Endpoint, (Option<usize>, DeviceId)>,
+    /// The kernel warned once of events in use at the end of a device's domain.
+    told_of_events: bool,
     /// Why the last device to allocate got fewer vectors than requested, if it did.
     shortage: Option<(Endpoint, Refusal)>,
 }
@@ -98,7 +100,8 @@ impl Msi {
             MsiAlias::Last => facts.last_aliases.clone(),
             MsiAlias::Elsewhere => BTreeMap::new(),
         };
-        Self { controller, devices, held, domains, parents, last_aliases, shortage: None }
+        let (told_of_events, shortage) = (false, None);
+        Self { controller, devices, held, domains, parents, last_aliases, told_of_events, shortage }
     }
 
     /// Takes what the drivers of controllers logged without returning an error.

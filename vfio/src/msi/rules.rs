@@ -46,6 +46,18 @@ passim_model::rules! {
     INTERRUPT_LEAKED = "interrupt-leaked",
         "An interrupt whose doorbell cannot be mapped is free again.",
         "from reading 6.12 and 7.2: gicv2m and the ITS driver return with the bit set";
+    /// A verdict: interrupts are lost.
+    BLOCK_PARTLY_FREED = "block-partly-freed",
+        "Of the block that several messages of MSI were given, all is freed with them.",
+        "6.12 irq_domain_free_irqs_hierarchy, since 5.11, and its_irq_domain_free: one at a time, not the block's whole size";
+    /// A verdict: the kernel warns, the first time, and the device stays mapped.
+    EVENTS_AT_TEARDOWN = "events-at-teardown",
+        "A device whose MSI domain ends has no event in use.",
+        "6.16 its_msi_teardown";
+    /// A verdict: vectors raise other interrupts than the kernel believes.
+    MESSAGES_UNALIGNED = "messages-unaligned",
+        "The first of several messages of MSI has data that their number, rounded up to a power of two, divides.",
+        "PCI Local Bus 3.0 6.8.1.6: a function changes only the low bits of its one data register";
     /// A verdict: the kernel logs it, and goes on as if the commands had been performed.
     ITS_QUEUE_STOPPED = "its-queue-stopped",
         "An ITS performs the commands in its queue while the driver waits for them.",

@@ -151,18 +151,22 @@ impl V2m {
         })
     }
 
-    /// Frees SPIs that [`V2m::alloc`] returned as one block.
+    /// Frees SPIs that [`V2m::alloc`] returned as one block. Returns how many of the block stay
+    /// taken.
     // 4.6 frees nothing for a number outside every frame, and logs that.
-    pub(super) fn free(&mut self, first: IntId, count: usize) {
-        let taken = match (self.blocks, self.freeing) {
-            (V2mBlocks::AlignedInFrame, IrqFreeing::Whole) => count.next_power_of_two(),
-            (V2mBlocks::AlignedInFrame, IrqFreeing::Each) => count,
-            (V2mBlocks::Single | V2mBlocks::AlignedSpi, _) => count,
+    pub(super) fn free(&mut self, first: IntId, count: usize) -> usize {
+        let (taken, left) = match (self.blocks, self.freeing) {
+            (V2mBlocks::AlignedInFrame, IrqFreeing::Whole) => (count.next_power_of_two(), 0),
+            (V2mBlocks::AlignedInFrame, IrqFreeing::Each) => {
+                (count, count.next_power_of_two() - count)
+            }
+            (V2mBlocks::Single | V2mBlocks::AlignedSpi, _) => (count, 0),
         };
-        let Some(frame) = self.frames.iter_mut().find(|frame| frame.has(first)) else { return };
+        let Some(frame) = self.frames.iter_mut().find(|frame| frame.has(first)) else { return 0 };
         let at = (first.get() - frame.first) as usize;
         let end = frame.taken.len().min(at + taken);
         frame.taken[at..end].fill(false);
+        left
     }
 
     /// Number of SPIs in use.

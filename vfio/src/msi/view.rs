@@ -57,13 +57,14 @@ impl Kernel {
             kind: vectors.kind,
             irq: vector.irq,
             intid: vector.source.intid,
-            // A function that may send 2^n messages puts the vector's number in the low bits of the
-            // data.
+            // PCI Local Bus 3.0 6.8.1.6: a function that may send 2^n messages puts the vector's
+            // number in place of the low n bits of the data.
             message: match descriptor.message {
                 message if message == Message::default() => message,
                 message => {
                     let at = u32::from(number - descriptor.index);
-                    Message { data: message.data.wrapping_add(at), ..message }
+                    let low = (descriptor.vectors.len() as u32).next_power_of_two() - 1;
+                    Message { data: message.data & !low | at, ..message }
                 }
             },
             served: self.irqs.line(vector.irq).is_some_and(|line| line.service.is_some()),
