@@ -25,7 +25,7 @@
 //! | CLEAR, INV without a collection | refused | refused | everywhere | refused | refused |
 //! | INVALL | its collection | everywhere | its collection | its collection | its collection |
 //! | stores to the base registers while enabled | ignored | ignored | ignored | ignored | drawn |
-//! | a table without Valid | stays | stays | emptied | stays | stays |
+//! | a table whose GITS_BASER changes | stays | stays | emptied | stays | stays |
 //! | CWRITER beyond the queue | ignored | stops | ignored | ignored | drawn |
 //! | a base not aligned to the table's page size | cut | as it is | cut | cut | drawn |
 //! | attributes of queue and tables | kept | raw | cacheable | kept | kept |
@@ -48,7 +48,7 @@
 mod settled;
 
 pub use settled::{
-    CollectionAborts, Enabling, EventsOfLpis, Forgetting, InvalidTable, InvallScope, LpiBound,
+    ChangedTable, CollectionAborts, Enabling, EventsOfLpis, Forgetting, InvallScope, LpiBound,
     QueueBase, RdbaseBits, Reader, RemapCollection, Restart, SizeOfUnmap, TableHome, TargetErrors,
     TargetOfUnmap, WithoutCollection,
 };
@@ -310,8 +310,8 @@ pub struct ItsChoices {
     pub invall_scope: InvallScope,
     /// Stores to base registers while enabled.
     pub bases_while_enabled: BasesWhileEnabled,
-    /// Tables whose GITS_BASER loses Valid.
-    pub invalid_table: InvalidTable,
+    /// Tables whose GITS_BASER changes.
+    pub changed_table: ChangedTable,
     /// Unaligned bases.
     pub table_base: TableBase,
     /// Attributes of the queue and of tables.
@@ -361,7 +361,7 @@ const STRICT: ItsChoices = ItsChoices {
     move_from_unmapped: MoveFrom::Refused,
     invall_scope: InvallScope::Collection,
     bases_while_enabled: BasesWhileEnabled::Ignored,
-    invalid_table: InvalidTable::Stays,
+    changed_table: ChangedTable::Stays,
     table_base: TableBase::Cut,
     attributes: Attributes::Kept,
     writer_beyond: WriterBeyond::Ignored,
@@ -413,7 +413,7 @@ impl Preset {
                 remap_collection: RemapCollection::PendingFollows,
                 events_of_lpis: EventsOfLpis::Told,
                 without_collection: WithoutCollection::Everywhere,
-                invalid_table: InvalidTable::Emptied,
+                changed_table: ChangedTable::Emptied,
                 attributes: Attributes::Cacheable,
                 table_home: TableHome::Its,
                 queue_base: QueueBase::Coarse,

@@ -13,7 +13,7 @@ use crate::Size;
 use crate::attributes;
 use crate::choice::Attributes;
 use crate::choice::its::{
-    BasesWhileEnabled, CommandErrors, Enabling, InvalidTable, MemoryErrors, QueueBase, Quiescent,
+    BasesWhileEnabled, ChangedTable, CommandErrors, Enabling, MemoryErrors, QueueBase, Quiescent,
     Reader, Restart, TableBase, WriterBeyond,
 };
 use crate::identification;
@@ -49,8 +49,8 @@ pub(super) enum Consequence {
     None,
     /// Invalidate what was cached from tables.
     Forget,
-    /// Invalidate, and empty the table of this GITS_BASER, if it was valid.
-    Empty(usize, Option<Table>),
+    /// Invalidate, and empty the table that this GITS_BASER named before the store.
+    Empty(usize, Table),
 }
 
 /// The accesses that an offset allows.
@@ -235,14 +235,12 @@ impl Registers {
             offset::BASER..offset::BASER_END if open => {
                 let n = (at - offset::BASER) as usize / 8;
                 let merged = size.merge(self.basers[n], at, value);
-                let (before, emptied) =
-                    (Table::of(self.basers[n]), implementation.choices.invalid_table);
+                let before = self.basers[n];
                 self.basers[n] = baser(n, merged, implementation);
-                let valid = Baser::VALID.is_set(self.basers[n]);
-                return match (emptied, n) {
-                    (InvalidTable::Emptied, DEVICES | COLLECTIONS) if !valid => {
-                        Consequence::Empty(n, before)
-                    }
+                let changed = self.basers[n] != before;
+                let emptied = implementation.choices.changed_table == ChangedTable::Emptied;
+                return match Table::of(before) {
+                    Some(table) if emptied && changed => Consequence::Empty(n, table),
                     _ => Consequence::Forget,
                 };
             }

@@ -85,12 +85,13 @@ fn what_cannot_be_is_refused_with_all_the_rest() {
 #[test]
 fn tables_that_are_spoilt_are_refused() {
     type Spoil = (Refused, fn(&mut Board));
-    let spoils: [Spoil; 4] = [
+    let spoils: [Spoil; 5] = [
         (Refused::Twice(0), |board| {
             let first = board.get(COLLECTIONS);
             board.put(COLLECTIONS + 8, first);
         }),
         (Refused::NoCpu(0), |board| board.put(COLLECTIONS, 1 << 63 | 4 << 16)),
+        (Refused::NoPlace(9000), |board| board.put(COLLECTIONS, 1 << 63 | 9000)),
         (Refused::EventBits(DEVICE), |board| {
             let entry = board.get(DEVICES2 + 16);
             board.put(DEVICES2 + 16, entry | 31);

@@ -1,5 +1,5 @@
-//! Tables after a store to GITS_BASER without Valid, where that unmaps what they held
-//! ([`InvalidTable`](crate::choice::its::InvalidTable)). Tables in memory are zeroed.
+//! Tables after a store that changes their GITS_BASER, where that unmaps what they held
+//! ([`ChangedTable`](crate::choice::its::ChangedTable)). Tables in memory are zeroed.
 
 use super::Its;
 use super::orphans::Orphans;
@@ -9,7 +9,7 @@ use passim_model::Memory;
 use std::collections::BTreeSet;
 
 impl Its {
-    /// Empties the tables that lost Valid since the last call.
+    /// Empties the tables whose GITS_BASER changed since the last call.
     pub(crate) fn empty_tables(&mut self, memory: &mut Memory) {
         for (n, table) in core::mem::take(&mut self.emptied) {
             if n == DEVICES {
@@ -21,19 +21,18 @@ impl Its {
     }
 
     /// Unmaps all devices and with them all events. KVM's vgic_its_free_device_list.
-    fn empty_devices(&mut self, table: Option<Table>, memory: &mut Memory) {
+    fn empty_devices(&mut self, table: Table, memory: &mut Memory) {
         let entries = 1 << self.implementation.features.device_bits;
-        match (&mut self.internal, table) {
-            (Some(internal), _) => internal.clear_devices(),
-            (None, Some(table)) => table.zero(entries, memory),
-            (None, None) => {}
+        match &mut self.internal {
+            Some(internal) => internal.clear_devices(),
+            None => table.zero(entries, memory),
         }
         self.notify_all();
         self.orphans = Orphans::default();
     }
 
     /// Unmaps all collections; events lose theirs for good. KVM's vgic_its_free_collection_list.
-    fn empty_collections(&mut self, table: Option<Table>, memory: &mut Memory) {
+    fn empty_collections(&mut self, table: Table, memory: &mut Memory) {
         let icids: BTreeSet<_> =
             self.events(memory).into_iter().filter_map(|(_, icid)| icid).collect();
         for icid in icids {
@@ -41,10 +40,9 @@ impl Its {
             let _ = self.orphan(icid, memory);
         }
         let entries = 1 << self.implementation.features.icid_bits();
-        match (&mut self.internal, table) {
-            (Some(internal), _) => internal.clear_collections(),
-            (None, Some(table)) => table.zero(entries, memory),
-            (None, None) => {}
+        match &mut self.internal {
+            Some(internal) => internal.clear_collections(),
+            None => table.zero(entries, memory),
         }
     }
 }
