@@ -33,7 +33,8 @@ pub(super) struct Registers {
     reserved: [u64; 2],
     /// GITS_CREADR.Stalled.
     pub(super) stalled: bool,
-    /// No command is consumed. Equal to `stalled`, except where any store restarts the queue.
+    /// No command is consumed. Equal to `stalled`, except where any store restarts the queue
+    /// ([`Restart::AnyStore`]).
     pub(super) halted: bool,
     pub(super) basers: [u64; BASERS],
     statusr: u64,
@@ -356,13 +357,20 @@ impl Registers {
             .then_some("command queue at such a place")
     }
 
-    /// Adapts these registers to an ITS that never stalls at a command: the queue is not stalled.
+    /// Adapts a stopped queue to another ITS, which may be one that never stops at a command.
     pub(super) fn go_on(&mut self, other: &Implementation) {
         let choices = &other.choices;
         let stops = choices.command_errors == CommandErrors::Stall
             || choices.memory_errors == MemoryErrors::Stall;
         self.stalled &= stops;
         self.halted &= stops;
+        // IHI 0069 H 12.18 (GITS_CREADR): Stalled says that an error has stopped the queue. A queue
+        // that has gone on since is not stalled, and one that a store to GITS_CREADR stopped waits
+        // for nothing.
+        if choices.restart == Restart::RetryBit {
+            self.stalled &= self.halted;
+            self.halted = self.stalled;
+        }
     }
 
     /// Whether the interrupt for untranslated messages is asserted: GITS_STATUSR.UMSI is set, and
