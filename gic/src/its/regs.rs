@@ -373,6 +373,24 @@ impl Registers {
         }
     }
 
+    /// Clears the registers and fields that an ITS of the other implementation does not have: they
+    /// read as zero there, and no store could clear them any more.
+    pub(super) fn forget_absent(&mut self, other: &Implementation) {
+        let features = &other.features;
+        if !features.unmapped_messages {
+            self.umsir = 0;
+            let recorded = [Statusr::UMSI, Statusr::OVERFLOW, Statusr::SYNDROME];
+            self.statusr &= !recorded.iter().fold(0, |mask, field| mask | field.mask());
+        }
+        if !features.statusr {
+            self.statusr = 0;
+        }
+        self.umsi_irq &= features.has_umsi_irq();
+        if other.choices.attributes != Attributes::Raw {
+            self.reserved = [0; 2];
+        }
+    }
+
     /// Whether the interrupt for untranslated messages is asserted: GITS_STATUSR.UMSI is set, and
     /// the interrupt is enabled.
     pub(super) fn tells_unmapped(&self) -> bool {
