@@ -14,7 +14,7 @@
 
 use super::its::{
     BasesWhileEnabled, Caching, CommandErrors, EventBeyond, Haste, IttAtMapd, MemoryErrors,
-    MoveFrom, Ordering, Quiescent, RemapDevice, RemapEvent, ReservedBits, TableBase,
+    MoveFrom, Ordering, QueueBase, Quiescent, RemapDevice, RemapEvent, ReservedBits, TableBase,
     UnknownCommands, UnmapCollection, WriterBeyond,
 };
 use super::lpi::{
@@ -48,7 +48,7 @@ const fn drawn(
 }
 
 /// Every point drawn from the seed. References are to IHI 0069 H.
-pub const DRAWN: [Drawn; 25] = [
+pub const DRAWN: [Drawn; 26] = [
     drawn(
         "a command that cannot be performed (5.2)",
         "CommandErrors",
@@ -100,6 +100,12 @@ pub const DRAWN: [Drawn; 25] = [
         "TableBase",
         "its",
         &["Cut", "AsItIs"],
+    ),
+    drawn(
+        "a queue that is not aligned to 64 KiB (12.18, GITS_CBASER)",
+        "QueueBase",
+        "its",
+        &["AsItIs", "Cut", "CutUnseen"],
     ),
     drawn(
         "GITS_CWRITER beyond the queue (12.18)",
@@ -244,7 +250,8 @@ pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
     // Drawn last, so that the earlier draws do not depend on it.
     let reserved_bits = chance.pick([ReservedBits::Ignored, ReservedBits::Error]);
     let table_base = chance.pick([TableBase::Cut, TableBase::AsItIs]);
-    ItsChoices { reserved_bits, table_base, ..plain }
+    let queue_base = chance.pick([QueueBase::AsItIs, QueueBase::Cut, QueueBase::CutUnseen]);
+    ItsChoices { reserved_bits, table_base, queue_base, ..plain }
 }
 
 /// The values drawn for redistributors. Three in four seeds read configuration at mapping or at

@@ -30,7 +30,8 @@
 //! | a base not aligned to the table's page size | cut | as it is | cut | cut | drawn |
 //! | attributes of queue and tables | kept | raw | cacheable | kept | kept |
 //! | stores to CREADR | read-only | writable | read-only | read-only | read-only |
-//! | stores to CBASER | plain | plain | coarse | plain | plain |
+//! | a queue not aligned to 64 KiB | as it is | as it is | cut | as it is | drawn |
+//! | stores to CBASER clear | CREADR | CREADR | CWRITER too | CREADR | CREADR |
 //! | Quiescent | when disabled | always | when idle | when disabled | drawn |
 //! | enabling without tables | takes place | takes place | ignored | takes place | takes place |
 //! | tables live in | memory | memory | the ITS | memory | memory |
@@ -48,8 +49,8 @@
 mod settled;
 
 pub use settled::{
-    ChangedTable, CollectionAborts, Enabling, EventsOfLpis, Forgetting, InvallScope, LpiBound,
-    QueueBase, RdbaseBits, Reader, RemapCollection, Restart, SizeOfUnmap, TableHome, TargetErrors,
+    ChangedTable, ClearedByBase, CollectionAborts, Enabling, EventsOfLpis, Forgetting, InvallScope,
+    LpiBound, RdbaseBits, Reader, RemapCollection, Restart, SizeOfUnmap, TableHome, TargetErrors,
     TargetOfUnmap, WithoutCollection,
 };
 
@@ -192,6 +193,19 @@ pub enum TableBase {
     AsItIs,
 }
 
+/// A queue whose address in GITS_CBASER is not aligned to 64 KiB: bits 15 to 12. Either they act as
+/// zero, and read as zero or as written, or the address at which commands are read may be wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum QueueBase {
+    /// They are bits of the address, which is one of the addresses allowed.
+    #[default]
+    AsItIs,
+    /// They are zero, and read as zero.
+    Cut,
+    /// They act as zero, and read as written.
+    CutUnseen,
+}
+
 /// A store to GITS_CWRITER beyond the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum WriterBeyond {
@@ -320,8 +334,10 @@ pub struct ItsChoices {
     pub writer_beyond: WriterBeyond,
     /// Stores to GITS_CREADR.
     pub reader: Reader,
-    /// Stores to GITS_CBASER.
+    /// Unaligned queues.
     pub queue_base: QueueBase,
+    /// Pointers that a store to GITS_CBASER clears.
+    pub cleared_by_base: ClearedByBase,
     /// GITS_CTLR.Quiescent.
     pub quiescent: Quiescent,
     /// Enabling without tables.
@@ -366,7 +382,8 @@ const STRICT: ItsChoices = ItsChoices {
     attributes: Attributes::Kept,
     writer_beyond: WriterBeyond::Ignored,
     reader: Reader::ReadOnly,
-    queue_base: QueueBase::Plain,
+    queue_base: QueueBase::AsItIs,
+    cleared_by_base: ClearedByBase::Reader,
     quiescent: Quiescent::WhenDisabled,
     enabling: Enabling::Always,
     table_home: TableHome::Memory,
@@ -416,7 +433,9 @@ impl Preset {
                 changed_table: ChangedTable::Emptied,
                 attributes: Attributes::Cacheable,
                 table_home: TableHome::Its,
-                queue_base: QueueBase::Coarse,
+                // vgic_sanitise_its_cbaser.
+                queue_base: QueueBase::Cut,
+                cleared_by_base: ClearedByBase::ReaderAndWriter,
                 quiescent: Quiescent::WhenIdle,
                 enabling: Enabling::NeedsTables,
                 // vgic_its_cache_translation, and the callers of vgic_its_invalidate_cache.

@@ -13,8 +13,8 @@ use crate::Size;
 use crate::attributes;
 use crate::choice::Attributes;
 use crate::choice::its::{
-    BasesWhileEnabled, ChangedTable, CommandErrors, Enabling, MemoryErrors, QueueBase, Quiescent,
-    Reader, Restart, TableBase, WriterBeyond,
+    BasesWhileEnabled, ChangedTable, ClearedByBase, CommandErrors, Enabling, MemoryErrors,
+    QueueBase, Quiescent, Reader, Restart, TableBase, WriterBeyond,
 };
 use crate::identification;
 use passim_model::PhysAddr;
@@ -25,6 +25,8 @@ use passim_model::bits::Field;
 pub(super) struct Registers {
     pub(super) enabled: bool,
     pub(super) cbaser: u64,
+    /// Bits of GITS_CBASER that read as written, but are no bits of the address.
+    cbaser_unseen: u64,
     /// Offset of the next command to be written, at its bit position.
     pub(super) cwriter: u64,
     /// Offset of the next command to be consumed, at its bit position.
@@ -79,6 +81,7 @@ impl Registers {
         let mut registers = Self {
             enabled: false,
             cbaser: 0,
+            cbaser_unseen: 0,
             cwriter: 0,
             creadr: 0,
             reserved: [0; 2],
@@ -154,7 +157,7 @@ impl Registers {
             }
             offset::STATUSR => self.statusr,
             offset::UMSIR => self.umsir,
-            offset::CBASER => self.cbaser,
+            offset::CBASER => self.cbaser | self.cbaser_unseen,
             offset::CWRITER => self.cwriter | self.reserved[0],
             offset::CREADR => self.creadr | Creadr::STALLED.flag(self.stalled) | self.reserved[1],
             offset::BASER..offset::BASER_END => self.basers[(at - offset::BASER) as usize / 8],
@@ -222,7 +225,7 @@ impl Registers {
                 );
             }
             offset::CBASER if open => {
-                let merged = size.merge(self.cbaser, at, value);
+                let merged = size.merge(self.cbaser | self.cbaser_unseen, at, value);
                 self.store_cbaser(merged, implementation);
             }
             offset::CWRITER => {
@@ -290,10 +293,16 @@ impl Registers {
         self.creadr = 0;
         self.stalled = false;
         self.halted = false;
-        if implementation.choices.queue_base == QueueBase::Coarse {
+        if implementation.choices.cleared_by_base == ClearedByBase::ReaderAndWriter {
             self.cwriter = 0;
-            self.cbaser &= !(0xf << 12);
         }
+        let unaligned = self.cbaser & UNALIGNED_QUEUE;
+        self.cbaser_unseen = match implementation.choices.queue_base {
+            QueueBase::AsItIs => return,
+            QueueBase::Cut => 0,
+            QueueBase::CutUnseen => unaligned,
+        };
+        self.cbaser &= !UNALIGNED_QUEUE;
     }
 
     fn store_creadr(&mut self, value: u64, implementation: &Implementation) {
@@ -351,9 +360,9 @@ impl Registers {
                 return Some("such table of two levels");
             }
         }
-        let coarse = other.choices.queue_base == QueueBase::Coarse;
-        let fine = Cbaser::PHYSICAL_ADDRESS.in_place(self.cbaser) & 0xf000 != 0;
-        (coarse && fine && Cbaser::VALID.is_set(self.cbaser))
+        let cut = other.choices.queue_base != QueueBase::AsItIs;
+        let unaligned = self.cbaser & UNALIGNED_QUEUE != 0;
+        (cut && unaligned && Cbaser::VALID.is_set(self.cbaser))
             .then_some("command queue at such a place")
     }
 
@@ -389,6 +398,9 @@ impl Registers {
         if other.choices.attributes != Attributes::Raw {
             self.reserved = [0; 2];
         }
+        if other.choices.queue_base != QueueBase::CutUnseen {
+            self.cbaser_unseen = 0;
+        }
     }
 
     /// Whether the interrupt for untranslated messages is asserted: GITS_STATUSR.UMSI is set, and
@@ -409,6 +421,8 @@ impl Registers {
     }
 }
 
+/// The bits of GITS_CBASER.Physical_Address that are zero for a queue aligned to 64 KiB.
+const UNALIGNED_QUEUE: u64 = 0xf << 12;
 /// log2 of the bytes of a page of 16 KiB.
 const SIXTEEN_K_LG2: u32 = 14;
 

@@ -176,14 +176,15 @@ pub enum Reader {
     Writable,
 }
 
-/// A store to GITS_CBASER.
+/// The pointers that a store to GITS_CBASER clears.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum QueueBase {
-    /// Clears GITS_CREADR.
+pub enum ClearedByBase {
+    /// GITS_CREADR.
     #[default]
-    Plain,
-    /// Clears GITS_CWRITER too, and aligns the address down to 64 KiB.
-    Coarse,
+    Reader,
+    /// GITS_CWRITER too.
+    // KVM's vgic_mmio_write_its_cbaser.
+    ReaderAndWriter,
 }
 
 /// Enabling an ITS whose queue or tables are not valid.
