@@ -6,7 +6,6 @@ use super::orphans::Orphans;
 use super::table::Table;
 use super::wire::DEVICES;
 use passim_model::Memory;
-use std::collections::BTreeSet;
 
 impl Its {
     /// Empties the tables whose GITS_BASER changed since the last call.
@@ -33,12 +32,7 @@ impl Its {
 
     /// Unmaps all collections; events lose theirs for good. KVM's vgic_its_free_collection_list.
     fn empty_collections(&mut self, table: Table, memory: &mut Memory) {
-        let icids: BTreeSet<_> =
-            self.events(memory).into_iter().filter_map(|(_, icid)| icid).collect();
-        for icid in icids {
-            // An event whose entry cannot be read is unmapped in either case.
-            let _ = self.orphan(icid, memory);
-        }
+        self.orphan_all(memory);
         let entries = 1 << self.implementation.features.icid_bits();
         match &mut self.internal {
             Some(internal) => internal.clear_collections(),

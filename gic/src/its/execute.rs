@@ -224,19 +224,6 @@ impl Its {
         new.map_or(Ok(()), |cpu| self.reaches(cpu))
     }
 
-    /// The events of a collection lose it for good.
-    pub(super) fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Performed {
-        for source in self.members(icid, memory) {
-            let Ok((at, Some(ite))) = self.event(source, memory) else { continue };
-            // Devices may share a table, and the entry may have been rewritten for another device.
-            if ite.icid == Some(icid) {
-                let orphan = Ite { icid: None, ..ite };
-                self.write_event((source, at), Some(orphan), memory)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Moves the LPIs of a collection's events to its new CPU, if that is chosen and the collection
     /// is mapped.
     fn follow(&mut self, icid: u16, old: Option<Cpu>, new: Option<Cpu>, memory: &Memory) {
