@@ -14,7 +14,7 @@
 
 use super::its::{
     BasesWhileEnabled, Caching, CommandErrors, EventBeyond, Haste, IttAtMapd, MemoryErrors,
-    MoveFrom, Ordering, Quiescent, RemapDevice, RemapEvent, ReservedBits, TableBase,
+    MoveFrom, Ordering, QueueBase, Quiescent, RemapDevice, RemapEvent, ReservedBits, TableBase,
     UnknownCommands, UnmapCollection, WriterBeyond,
 };
 use super::lpi::{
@@ -48,7 +48,7 @@ const fn drawn(
 }
 
 /// Every point drawn from the seed. References are to IHI 0069 H.
-pub const DRAWN: [Drawn; 25] = [
+pub const DRAWN: [Drawn; 26] = [
     drawn(
         "a command that cannot be performed (5.2)",
         "CommandErrors",
@@ -69,8 +69,8 @@ pub const DRAWN: [Drawn; 25] = [
         "its",
         &["Ignored", "Cut"],
     ),
-    drawn("MAPTI of a mapped event (5.3)", "RemapEvent", "its", &["Keep", "Replace"]),
-    drawn("MAPD of a mapped device (5.3)", "RemapDevice", "its", &["Keep", "Replace"]),
+    drawn("MAPTI of a mapped event (5.3)", "RemapEvent", "its", &["Keep", "Replace", "Refused"]),
+    drawn("MAPD of a mapped device (5.3)", "RemapDevice", "its", &["Keep", "Replace", "Refused"]),
     drawn(
         "a table that was not zeroed before MAPD (5.2)",
         "IttAtMapd",
@@ -100,6 +100,12 @@ pub const DRAWN: [Drawn; 25] = [
         "TableBase",
         "its",
         &["Cut", "AsItIs"],
+    ),
+    drawn(
+        "a queue that is not aligned to 64 KiB (12.18, GITS_CBASER)",
+        "QueueBase",
+        "its",
+        &["AsItIs", "Cut", "CutUnseen"],
     ),
     drawn(
         "GITS_CWRITER beyond the queue (12.18)",
@@ -244,7 +250,18 @@ pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
     // Drawn last, so that the earlier draws do not depend on it.
     let reserved_bits = chance.pick([ReservedBits::Ignored, ReservedBits::Error]);
     let table_base = chance.pick([TableBase::Cut, TableBase::AsItIs]);
-    ItsChoices { reserved_bits, table_base, ..plain }
+    let queue_base = chance.pick([QueueBase::AsItIs, QueueBase::Cut, QueueBase::CutUnseen]);
+    let kept = [RemapEvent::Keep, RemapEvent::Refused];
+    let remap_event = match plain.remap_event {
+        RemapEvent::Keep | RemapEvent::Refused => chance.pick(kept),
+        RemapEvent::Replace => RemapEvent::Replace,
+    };
+    let kept = [RemapDevice::Keep, RemapDevice::Refused];
+    let remap_device = match plain.remap_device {
+        RemapDevice::Keep | RemapDevice::Refused => chance.pick(kept),
+        RemapDevice::Replace => RemapDevice::Replace,
+    };
+    ItsChoices { reserved_bits, table_base, queue_base, remap_event, remap_device, ..plain }
 }
 
 /// The values drawn for redistributors. Three in four seeds read configuration at mapping or at

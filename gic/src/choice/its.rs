@@ -25,12 +25,13 @@
 //! | CLEAR, INV without a collection | refused | refused | everywhere | refused | refused |
 //! | INVALL | its collection | everywhere | its collection | its collection | its collection |
 //! | stores to the base registers while enabled | ignored | ignored | ignored | ignored | drawn |
-//! | a table without Valid | stays | stays | emptied | stays | stays |
+//! | a table whose GITS_BASER changes | stays | stays | emptied | stays | stays |
 //! | CWRITER beyond the queue | ignored | stops | ignored | ignored | drawn |
 //! | a base not aligned to the table's page size | cut | as it is | cut | cut | drawn |
 //! | attributes of queue and tables | kept | raw | cacheable | kept | kept |
 //! | stores to CREADR | read-only | writable | read-only | read-only | read-only |
-//! | stores to CBASER | plain | plain | coarse | plain | plain |
+//! | a queue not aligned to 64 KiB | as it is | as it is | cut | as it is | drawn |
+//! | stores to CBASER clear | CREADR | CREADR | CWRITER too | CREADR | CREADR |
 //! | Quiescent | when disabled | always | when idle | when disabled | drawn |
 //! | enabling without tables | takes place | takes place | ignored | takes place | takes place |
 //! | tables live in | memory | memory | the ITS | memory | memory |
@@ -48,8 +49,8 @@
 mod settled;
 
 pub use settled::{
-    CollectionAborts, Enabling, EventsOfLpis, Forgetting, InvalidTable, InvallScope, LpiBound,
-    QueueBase, RdbaseBits, Reader, RemapCollection, Restart, SizeOfUnmap, TableHome, TargetErrors,
+    ChangedTable, ClearedByBase, CollectionAborts, Enabling, EventsOfLpis, Forgetting, InvallScope,
+    LpiBound, RdbaseBits, Reader, RemapCollection, Restart, SizeOfUnmap, TableHome, TargetErrors,
     TargetOfUnmap, WithoutCollection,
 };
 
@@ -116,6 +117,9 @@ pub enum RemapEvent {
     Replace,
     /// The old mapping stays.
     Keep,
+    /// The old mapping stays, and the command is in error.
+    // Xen's its_handle_mapti.
+    Refused,
 }
 
 /// MAPTI or MAPI to a collection that is not mapped.
@@ -139,6 +143,9 @@ pub enum RemapDevice {
     Replace,
     /// The old table stays.
     Keep,
+    /// The old table stays, and the command is in error.
+    // Xen's gicv3_its_map_guest_device.
+    Refused,
 }
 
 /// The interrupt translation table at MAPD. Software must have zeroed it.
@@ -190,6 +197,19 @@ pub enum TableBase {
     Cut,
     /// They are bits of the address.
     AsItIs,
+}
+
+/// A queue whose address in GITS_CBASER is not aligned to 64 KiB: bits 15 to 12. Either they act as
+/// zero, and read as zero or as written, or the address at which commands are read may be wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum QueueBase {
+    /// They are bits of the address, which is one of the addresses allowed.
+    #[default]
+    AsItIs,
+    /// They are zero, and read as zero.
+    Cut,
+    /// They act as zero, and read as written.
+    CutUnseen,
 }
 
 /// A store to GITS_CWRITER beyond the queue.
@@ -310,8 +330,8 @@ pub struct ItsChoices {
     pub invall_scope: InvallScope,
     /// Stores to base registers while enabled.
     pub bases_while_enabled: BasesWhileEnabled,
-    /// Tables whose GITS_BASER loses Valid.
-    pub invalid_table: InvalidTable,
+    /// Tables whose GITS_BASER changes.
+    pub changed_table: ChangedTable,
     /// Unaligned bases.
     pub table_base: TableBase,
     /// Attributes of the queue and of tables.
@@ -320,8 +340,10 @@ pub struct ItsChoices {
     pub writer_beyond: WriterBeyond,
     /// Stores to GITS_CREADR.
     pub reader: Reader,
-    /// Stores to GITS_CBASER.
+    /// Unaligned queues.
     pub queue_base: QueueBase,
+    /// Pointers that a store to GITS_CBASER clears.
+    pub cleared_by_base: ClearedByBase,
     /// GITS_CTLR.Quiescent.
     pub quiescent: Quiescent,
     /// Enabling without tables.
@@ -361,12 +383,13 @@ const STRICT: ItsChoices = ItsChoices {
     move_from_unmapped: MoveFrom::Refused,
     invall_scope: InvallScope::Collection,
     bases_while_enabled: BasesWhileEnabled::Ignored,
-    invalid_table: InvalidTable::Stays,
+    changed_table: ChangedTable::Stays,
     table_base: TableBase::Cut,
     attributes: Attributes::Kept,
     writer_beyond: WriterBeyond::Ignored,
     reader: Reader::ReadOnly,
-    queue_base: QueueBase::Plain,
+    queue_base: QueueBase::AsItIs,
+    cleared_by_base: ClearedByBase::Reader,
     quiescent: Quiescent::WhenDisabled,
     enabling: Enabling::Always,
     table_home: TableHome::Memory,
@@ -413,10 +436,12 @@ impl Preset {
                 remap_collection: RemapCollection::PendingFollows,
                 events_of_lpis: EventsOfLpis::Told,
                 without_collection: WithoutCollection::Everywhere,
-                invalid_table: InvalidTable::Emptied,
+                changed_table: ChangedTable::Emptied,
                 attributes: Attributes::Cacheable,
                 table_home: TableHome::Its,
-                queue_base: QueueBase::Coarse,
+                // vgic_sanitise_its_cbaser.
+                queue_base: QueueBase::Cut,
+                cleared_by_base: ClearedByBase::ReaderAndWriter,
                 quiescent: Quiescent::WhenIdle,
                 enabling: Enabling::NeedsTables,
                 // vgic_its_cache_translation, and the callers of vgic_its_invalidate_cache.

@@ -152,8 +152,12 @@ impl Its {
             Some(internal) => internal.device(device),
             None => self.mapped_as(at, memory)?,
         };
-        if dte.is_some() && old.is_some() && choices.remap_device == RemapDevice::Keep {
-            return Ok(());
+        if dte.is_some() && old.is_some() {
+            match choices.remap_device {
+                RemapDevice::Replace => {}
+                RemapDevice::Keep => return Ok(()),
+                RemapDevice::Refused => return Err(Reason::MappedDevice.into()),
+            }
         }
         if let (Some(dte), IttAtMapd::Zeroed) = (dte, choices.itt_at_mapd) {
             let bytes = features.layout.ite_bytes() << dte.bits;
@@ -224,19 +228,6 @@ impl Its {
         new.map_or(Ok(()), |cpu| self.reaches(cpu))
     }
 
-    /// The events of a collection lose it for good.
-    pub(super) fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Performed {
-        for source in self.members(icid, memory) {
-            let Ok((at, Some(ite))) = self.event(source, memory) else { continue };
-            // Devices may share a table, and the entry may have been rewritten for another device.
-            if ite.icid == Some(icid) {
-                let orphan = Ite { icid: None, ..ite };
-                self.write_event((source, at), Some(orphan), memory)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Moves the LPIs of a collection's events to its new CPU, if that is chosen and the collection
     /// is mapped.
     fn follow(&mut self, icid: u16, old: Option<Cpu>, new: Option<Cpu>, memory: &Memory) {
@@ -272,8 +263,12 @@ impl Its {
         if cpu.is_none() && choices.map_to_unmapped == MapToUnmapped::Refused {
             return Err(Reason::UnmappedCollection.into());
         }
-        if old.is_some() && choices.remap_event == RemapEvent::Keep {
-            return Ok(());
+        if old.is_some() {
+            match choices.remap_event {
+                RemapEvent::Replace => {}
+                RemapEvent::Keep => return Ok(()),
+                RemapEvent::Refused => return Err(Reason::MappedInterrupt.into()),
+            }
         }
         if !self.has_or_can_have(icid, memory) {
             return Err(Reason::CollectionOutOfRange.into());

@@ -110,7 +110,8 @@ pub enum Reading {
     /// Every entry is read.
     Every,
     /// By the distance from each entry to the next, as in the KVM ABI. Entries that no distance
-    /// leads to are not read.
+    /// leads to are not read. A distance that leads out of a page of level 2 leads to the first
+    /// entry of the next page.
     ByDistance,
 }
 
@@ -214,7 +215,9 @@ impl Reader<'_> {
             if distance == 0 {
                 break;
             }
-            n += distance;
+            // KVM's scan_its_table ends with its page, and handle_l1_dte reads the next from its
+            // first entry on: a distance leads to no entry of another page.
+            n = (n + distance).min(table.end_of_page(n));
         }
         Ok(())
     }

@@ -14,7 +14,7 @@
 //! | `orphans` | which events have lost their collection? |
 //! | `lpi_references` | of which events have redistributors been notified? |
 //! | [`image`], `save` | what do tables map, in any layout; how is an ITS saved? |
-//! | `cleared_tables` | what happens to a table when its GITS_BASER loses Valid? |
+//! | `changed_tables` | what happens to a table when its GITS_BASER changes? |
 //! | `internal_tables`, `refused` | what does an ITS with internal tables map, and why is a restore refused? |
 //!
 //! An ITS does not raise interrupts itself: it sends [`Packet`]s to redistributors, which
@@ -27,7 +27,7 @@
 //! as zero.
 
 mod cache;
-mod cleared_tables;
+mod changed_tables;
 mod cmdq;
 mod collection;
 mod command;
@@ -146,7 +146,7 @@ pub struct Its {
     effects: Vec<Effect>,
     counters: Counters,
     /// Tables to be emptied: the number of the GITS_BASER and the table it named.
-    emptied: Vec<(usize, Option<Table>)>,
+    emptied: Vec<(usize, Table)>,
 }
 
 impl Its {

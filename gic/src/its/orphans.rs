@@ -83,6 +83,38 @@ impl Its {
         Ok(())
     }
 
+    /// The events of a collection lose it for good.
+    pub(super) fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Result<(), Abort> {
+        for source in self.members(icid, memory) {
+            self.lose_collection((source, icid), memory)?;
+        }
+        Ok(())
+    }
+
+    /// The events of every collection lose theirs for good.
+    pub(super) fn orphan_all(&mut self, memory: &mut Memory) {
+        for (source, icid) in self.events(memory) {
+            if let Some(icid) = icid {
+                // An event whose entry cannot be read is unmapped in either case.
+                let _ = self.lose_collection((source, icid), memory);
+            }
+        }
+    }
+
+    fn lose_collection(
+        &mut self,
+        (source, icid): (Source, u16),
+        memory: &mut Memory,
+    ) -> Result<(), Abort> {
+        // Devices may share a table, and the entry may have been rewritten for another device.
+        match self.event(source, memory) {
+            Ok((at, Some(ite))) if ite.icid == Some(icid) => {
+                self.write_event((source, at), Some(Ite { icid: None, ..ite }), memory)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Adds the orphans to the mappings that were read from tables.
     pub(super) fn add_orphans(&self, mappings: &mut Mappings) {
         let layout = self.implementation.features.layout;

@@ -13,8 +13,8 @@ use crate::Size;
 use crate::attributes;
 use crate::choice::Attributes;
 use crate::choice::its::{
-    BasesWhileEnabled, CommandErrors, Enabling, InvalidTable, MemoryErrors, QueueBase, Quiescent,
-    Reader, Restart, TableBase, WriterBeyond,
+    BasesWhileEnabled, ChangedTable, ClearedByBase, CommandErrors, Enabling, MemoryErrors,
+    QueueBase, Quiescent, Reader, Restart, TableBase, WriterBeyond,
 };
 use crate::identification;
 use passim_model::PhysAddr;
@@ -25,6 +25,8 @@ use passim_model::bits::Field;
 pub(super) struct Registers {
     pub(super) enabled: bool,
     pub(super) cbaser: u64,
+    /// Bits of GITS_CBASER that read as written, but are no bits of the address.
+    cbaser_unseen: u64,
     /// Offset of the next command to be written, at its bit position.
     pub(super) cwriter: u64,
     /// Offset of the next command to be consumed, at its bit position.
@@ -33,7 +35,8 @@ pub(super) struct Registers {
     reserved: [u64; 2],
     /// GITS_CREADR.Stalled.
     pub(super) stalled: bool,
-    /// No command is consumed. Equal to `stalled`, except where any store restarts the queue.
+    /// No command is consumed. Equal to `stalled`, except where any store restarts the queue
+    /// ([`Restart::AnyStore`]).
     pub(super) halted: bool,
     pub(super) basers: [u64; BASERS],
     statusr: u64,
@@ -49,8 +52,8 @@ pub(super) enum Consequence {
     None,
     /// Invalidate what was cached from tables.
     Forget,
-    /// Invalidate, and empty the table of this GITS_BASER, if it was valid.
-    Empty(usize, Option<Table>),
+    /// Invalidate, and empty the table that this GITS_BASER named before the store.
+    Empty(usize, Table),
 }
 
 /// The accesses that an offset allows.
@@ -78,6 +81,7 @@ impl Registers {
         let mut registers = Self {
             enabled: false,
             cbaser: 0,
+            cbaser_unseen: 0,
             cwriter: 0,
             creadr: 0,
             reserved: [0; 2],
@@ -153,7 +157,7 @@ impl Registers {
             }
             offset::STATUSR => self.statusr,
             offset::UMSIR => self.umsir,
-            offset::CBASER => self.cbaser,
+            offset::CBASER => self.cbaser | self.cbaser_unseen,
             offset::CWRITER => self.cwriter | self.reserved[0],
             offset::CREADR => self.creadr | Creadr::STALLED.flag(self.stalled) | self.reserved[1],
             offset::BASER..offset::BASER_END => self.basers[(at - offset::BASER) as usize / 8],
@@ -221,7 +225,7 @@ impl Registers {
                 );
             }
             offset::CBASER if open => {
-                let merged = size.merge(self.cbaser, at, value);
+                let merged = size.merge(self.cbaser | self.cbaser_unseen, at, value);
                 self.store_cbaser(merged, implementation);
             }
             offset::CWRITER => {
@@ -235,14 +239,12 @@ impl Registers {
             offset::BASER..offset::BASER_END if open => {
                 let n = (at - offset::BASER) as usize / 8;
                 let merged = size.merge(self.basers[n], at, value);
-                let (before, emptied) =
-                    (Table::of(self.basers[n]), implementation.choices.invalid_table);
+                let before = self.basers[n];
                 self.basers[n] = baser(n, merged, implementation);
-                let valid = Baser::VALID.is_set(self.basers[n]);
-                return match (emptied, n) {
-                    (InvalidTable::Emptied, DEVICES | COLLECTIONS) if !valid => {
-                        Consequence::Empty(n, before)
-                    }
+                let changed = self.basers[n] != before;
+                let emptied = implementation.choices.changed_table == ChangedTable::Emptied;
+                return match Table::of(before) {
+                    Some(table) if emptied && changed => Consequence::Empty(n, table),
                     _ => Consequence::Forget,
                 };
             }
@@ -291,10 +293,16 @@ impl Registers {
         self.creadr = 0;
         self.stalled = false;
         self.halted = false;
-        if implementation.choices.queue_base == QueueBase::Coarse {
+        if implementation.choices.cleared_by_base == ClearedByBase::ReaderAndWriter {
             self.cwriter = 0;
-            self.cbaser &= !(0xf << 12);
         }
+        let unaligned = self.cbaser & UNALIGNED_QUEUE;
+        self.cbaser_unseen = match implementation.choices.queue_base {
+            QueueBase::AsItIs => return,
+            QueueBase::Cut => 0,
+            QueueBase::CutUnseen => unaligned,
+        };
+        self.cbaser &= !UNALIGNED_QUEUE;
     }
 
     fn store_creadr(&mut self, value: u64, implementation: &Implementation) {
@@ -352,19 +360,47 @@ impl Registers {
                 return Some("such table of two levels");
             }
         }
-        let coarse = other.choices.queue_base == QueueBase::Coarse;
-        let fine = Cbaser::PHYSICAL_ADDRESS.in_place(self.cbaser) & 0xf000 != 0;
-        (coarse && fine && Cbaser::VALID.is_set(self.cbaser))
+        let cut = other.choices.queue_base != QueueBase::AsItIs;
+        let unaligned = self.cbaser & UNALIGNED_QUEUE != 0;
+        (cut && unaligned && Cbaser::VALID.is_set(self.cbaser))
             .then_some("command queue at such a place")
     }
 
-    /// Adapts these registers to an ITS that never stalls at a command: the queue is not stalled.
+    /// Adapts a stopped queue to another ITS, which may be one that never stops at a command.
     pub(super) fn go_on(&mut self, other: &Implementation) {
         let choices = &other.choices;
         let stops = choices.command_errors == CommandErrors::Stall
             || choices.memory_errors == MemoryErrors::Stall;
         self.stalled &= stops;
         self.halted &= stops;
+        // IHI 0069 H 12.18 (GITS_CREADR): Stalled says that an error has stopped the queue. A queue
+        // that has gone on since is not stalled, and one that a store to GITS_CREADR stopped waits
+        // for nothing.
+        if choices.restart == Restart::RetryBit {
+            self.stalled &= self.halted;
+            self.halted = self.stalled;
+        }
+    }
+
+    /// Clears the registers and fields that an ITS of the other implementation does not have: they
+    /// read as zero there, and no store could clear them any more.
+    pub(super) fn forget_absent(&mut self, other: &Implementation) {
+        let features = &other.features;
+        if !features.unmapped_messages {
+            self.umsir = 0;
+            let recorded = [Statusr::UMSI, Statusr::OVERFLOW, Statusr::SYNDROME];
+            self.statusr &= !recorded.iter().fold(0, |mask, field| mask | field.mask());
+        }
+        if !features.statusr {
+            self.statusr = 0;
+        }
+        self.umsi_irq &= features.has_umsi_irq();
+        if other.choices.attributes != Attributes::Raw {
+            self.reserved = [0; 2];
+        }
+        if other.choices.queue_base != QueueBase::CutUnseen {
+            self.cbaser_unseen = 0;
+        }
     }
 
     /// Whether the interrupt for untranslated messages is asserted: GITS_STATUSR.UMSI is set, and
@@ -385,6 +421,8 @@ impl Registers {
     }
 }
 
+/// The bits of GITS_CBASER.Physical_Address that are zero for a queue aligned to 64 KiB.
+const UNALIGNED_QUEUE: u64 = 0xf << 12;
 /// log2 of the bytes of a page of 16 KiB.
 const SIXTEEN_K_LG2: u32 = 14;
 

@@ -46,6 +46,7 @@ impl Saved {
             return Err(ImageError::Register("collections without a table"));
         }
         self.registers.go_on(to);
+        self.registers.forget_absent(to);
         let features = from.features;
         let layouts = (features.layout, to.features.layout);
         let homes = (from.choices.table_home, to.choices.table_home);

@@ -139,6 +139,15 @@ impl Table {
         self.page_bytes() / self.entry_bytes
     }
 
+    /// The first entry after the page of level 2 that entry `n` is in, or after a table of one
+    /// level.
+    pub(super) fn end_of_page(self, n: u64) -> u64 {
+        match self.indirect {
+            false => self.room(),
+            true => (n / self.in_page() + 1) * self.in_page(),
+        }
+    }
+
     /// Address of entry `n`.
     #[inline]
     pub(super) fn entry(self, n: u64, memory: &Memory) -> Result<PhysAddr, Missing> {

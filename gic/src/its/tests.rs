@@ -41,6 +41,7 @@ mod gic600;
 mod identity;
 mod isolation;
 mod known_tests;
+mod kvm_selftest;
 mod late;
 mod listed;
 mod migration;

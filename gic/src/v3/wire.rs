@@ -124,8 +124,6 @@ layout! {
         DPG0 = bit(24);
         /// The CPU takes no 1 of N SPI of Non-secure Group 1.
         DPG1NS = bit(25);
-        /// The CPU takes no 1 of N SPI of Secure Group 1.
-        DPG1S = bit(26);
         /// A requested SGI has not taken effect everywhere.
         UWP = bit(31);
     }

@@ -109,8 +109,7 @@ pub enum TableHome {
     /// the next, and leaves other entries alone. Restore follows those distances from the first
     /// entry on, trusts the entries it reads, and restores nothing if one of them is unusable
     /// ([`Refused`](crate::its::Refused)). Between the two, table memory is not read; unmapping a
-    /// device or event zeroes its entry there, but clearing Valid in GITS_BASER and MAPD zero no
-    /// table.
+    /// device or event zeroes its entry there, but stores to GITS_BASER and MAPD zero no table.
     Its,
 }
 
@@ -135,14 +134,17 @@ pub enum InvallScope {
     Everywhere,
 }
 
-/// A table after a store to GITS_BASER without Valid.
+/// A table after a store that changes its GITS_BASER.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum InvalidTable {
-    /// It is kept: once Valid is set again, it maps what it did.
+pub enum ChangedTable {
+    /// It is kept: once GITS_BASER names it again, it maps what it did.
     #[default]
     Stays,
     /// Everything in it is unmapped for good: a table in memory is zeroed; events lose their
-    /// collections.
+    /// collections. A store of the value that GITS_BASER has already changes nothing.
+    // Linux vgic-its.c: vgic_mmio_write_its_baser since 8cd92f77ae4f (September 2026). Before, only
+    // a store without Valid unmapped, so that a smaller table could be left with collections that
+    // it has no place for, and KVM refused to restore what it had saved.
     Emptied,
 }
 
@@ -174,14 +176,15 @@ pub enum Reader {
     Writable,
 }
 
-/// A store to GITS_CBASER.
+/// The pointers that a store to GITS_CBASER clears.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum QueueBase {
-    /// Clears GITS_CREADR.
+pub enum ClearedByBase {
+    /// GITS_CREADR.
     #[default]
-    Plain,
-    /// Clears GITS_CWRITER too, and aligns the address down to 64 KiB.
-    Coarse,
+    Reader,
+    /// GITS_CWRITER too.
+    // KVM's vgic_mmio_write_its_cbaser.
+    ReaderAndWriter,
 }
 
 /// Enabling an ITS whose queue or tables are not valid.

@@ -1,10 +1,9 @@
 //! Collections of KVM's ITS, which lists them: a new collection needs a place in memory, as in an
-//! array; an existing one does not.
+//! array.
 
-use super::migration::migrate;
 use crate::choice::Preset;
-use crate::its::testkit::{Board, COLLECTIONS, ITS};
-use crate::its::{Arrival, Failure, Refused};
+use crate::its::testkit::{Board, ITS};
+use crate::its::{Arrival, Failure};
 
 /// Stores GITS_BASER of collections: pages of 64 KiB, with room for 8192 each.
 fn collections(board: &mut Board, at: u64, pages: u64) {
@@ -19,35 +18,6 @@ fn errors(board: &mut Board) -> Vec<u32> {
         Failure::Memory(at) => panic!("{at}"),
     });
     said.collect()
-}
-
-#[test]
-fn a_collection_outlives_its_place_in_the_table() {
-    let mut board = Board::new(Preset::KvmAbi0);
-    collections(&mut board, COLLECTIONS, 2);
-    board.mapc(9000, 1);
-    board.map(2, 20, 8195, 9000);
-    collections(&mut board, COLLECTIONS, 1);
-    board.message(2, 20);
-    board.only(1, 8195);
-    board.configure(8196, 0xa3);
-    board.mapti(2, 21, 8196, 9000);
-    board.invall(9000);
-    board.int(2, 21);
-    board.only(1, 8196);
-    board.movi(2, 20, 0);
-    board.movi(2, 20, 9000);
-    board.message(2, 20);
-    board.only(1, 8195);
-    board.mapc(9000, 2);
-    board.message(2, 20);
-    board.only(2, 8195);
-    assert_eq!(errors(&mut board), []);
-    // Saved, it is in the list, and restore checks its place.
-    let mut moved = board;
-    migrate(&mut moved);
-    assert_eq!(moved.gic.its()[0].refused(), Some(Refused::NoPlace(9000)));
-    assert!(matches!(moved.message(2, 20), Arrival::Untranslated(_)));
 }
 
 #[test]

@@ -123,6 +123,76 @@ fn a_queue_that_stopped_goes_on() {
     board.only(1, 8196);
 }
 
+/// QEMU's queue goes on at any store and leaves Stalled set; a store to GITS_CREADR stops it without
+/// an error. Where Retry alone restarts a queue, it is stopped if and only if Stalled is set.
+#[test]
+fn a_queue_is_stopped_where_it_says_so() {
+    for (to, went_on, stored) in [Preset::ArchStrict, Preset::Gic600].into_iter().flat_map(|to| {
+        [(true, false), (false, false), (false, true)].map(|(on, stored)| (to, on, stored))
+    }) {
+        let mut board = board(Preset::Qemu);
+        let entry = board.get(DEVICES);
+        board.put(DEVICES, 1 << 63 | 0xf_0000_0000);
+        board.submit([2 << 32 | 3, 5, 0, 0]);
+        board.run();
+        board.put(DEVICES, entry);
+        let at = board.r64(ITS, 0x90);
+        assert_eq!(at & 1, 1);
+        let writer = board.writer;
+        if went_on {
+            board.w64(ITS, 0x88, writer);
+            board.run();
+            assert_eq!(board.r64(ITS, 0x90), writer | 1);
+        }
+        if stored {
+            board.w64(ITS, 0x90, at & !1);
+        }
+        becomes(&mut board, to).unwrap();
+        let name = to.name();
+        match (went_on, stored) {
+            (false, false) => {
+                board.run();
+                assert_eq!(board.r64(ITS, 0x90), at, "{name}");
+                board.w64(ITS, 0x88, writer | 1);
+            }
+            _ => assert_eq!(board.r64(ITS, 0x90) & 1, 0, "{name}"),
+        }
+        board.run();
+        assert_eq!(board.r64(ITS, 0x90), writer, "{name}");
+        board.only(1, 8196);
+    }
+}
+
+/// Registers that the other ITS does not have read as zero, and do not come back.
+#[test]
+fn what_the_other_has_no_register_for_is_gone() {
+    let mut spec = Implementation::of(Preset::Qemu, 4, 50);
+    let features = &mut spec.its[0].features;
+    features.unmapped_messages = true;
+    features.statusr = true;
+    features.unmapped_wire = Some(passim_model::IntId::new(50));
+    for to in [Preset::Qemu, Preset::KvmAbi0, Preset::Gic600] {
+        let mut board = Board::with(spec.clone());
+        board.w32(ITS, 0x00, 0x101);
+        board.message(9, 1);
+        // A load of a register that is write-only.
+        board.r32(ITS, 0x1_0040);
+        let read = |board: &mut Board| {
+            let quiescent = 1 << 31;
+            let status = [board.r32(ITS, 0x40), board.r32(ITS, 0x00) & !quiescent];
+            (status, board.r64(ITS, 0x48))
+        };
+        assert_eq!(read(&mut board), ([0xd4, 0x101], 9 << 32 | 1));
+        becomes(&mut board, to).unwrap();
+        let has = Implementation::of(to, 4, 50).its[0].features;
+        assert!(!has.unmapped_messages, "{}", to.name());
+        let status = if has.statusr { 0x4 } else { 0 };
+        assert_eq!(read(&mut board), ([status, 0x1], 0), "{}", to.name());
+        becomes(&mut board, Preset::ArchStrict).unwrap();
+        assert_eq!(read(&mut board), ([status, 0x1], 0), "{}", to.name());
+    }
+}
+
 /// Internal tables are not in memory until the ITS is saved.
 #[test]
 fn memory_is_softwares_while_tables_are_the_its() {

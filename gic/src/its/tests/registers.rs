@@ -3,8 +3,9 @@
 use super::every_preset;
 use crate::Size;
 use crate::choice::Preset;
-use crate::choice::its::{BasesWhileEnabled, Quiescent};
+use crate::choice::its::{BasesWhileEnabled, QueueBase, Quiescent};
 use crate::its::testkit::{Board, COLLECTIONS, DEVICES, ITS, QUEUE};
+use crate::v3::Implementation;
 
 #[test]
 fn what_a_driver_reads() {
@@ -72,8 +73,10 @@ fn the_queue_base_clears_the_reader() {
         let kvm = preset == Preset::KvmAbi0;
         assert_eq!(board.r64(ITS, 0x88), if kvm { 0 } else { writer });
         // KVM stores cacheable in place of Non-cacheable.
-        let base = if kvm { 3 << 59 | QUEUE } else { QUEUE + 0x1000 };
-        assert_eq!(board.r64(ITS, 0x80), 1 << 63 | base | 15);
+        let attributes = if kvm { 3 << 59 } else { 0 };
+        let cut = board.choices().queue_base == QueueBase::Cut;
+        let base = if cut { QUEUE } else { QUEUE + 0x1000 };
+        assert_eq!(board.r64(ITS, 0x80), 1 << 63 | attributes | base | 15);
     });
 }
 
@@ -125,6 +128,37 @@ fn enabling_without_tables() {
         board.w64(ITS, 0x108, 0);
         board.w32(ITS, 0x00, 1);
         assert_eq!(board.r32(ITS, 0x00) & 1, expected);
+    }
+}
+
+/// Where the bits below the alignment act as zero, commands are read at the aligned address; they
+/// read as written, or as zero.
+#[test]
+fn a_queue_that_is_not_aligned() {
+    for (queue_base, reads, used) in [
+        (QueueBase::AsItIs, 0x1000, 0x1000),
+        (QueueBase::Cut, 0, 0),
+        (QueueBase::CutUnseen, 0x1000, 0),
+    ] {
+        let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);
+        spec.its[0].choices.queue_base = queue_base;
+        let mut board = Board::with(spec);
+        board.w32(ITS, 0x00, 0);
+        board.w64(ITS, 0x80, 1 << 63 | (QUEUE + 0x1000));
+        assert_eq!(board.r64(ITS, 0x80), 1 << 63 | (QUEUE + reads));
+        // By halves the bits stay what they read as.
+        board.w32(ITS, 0x84, 1 << 31);
+        assert_eq!(board.r64(ITS, 0x80), 1 << 63 | (QUEUE + reads));
+        // MAPC of collection 7, at the address used.
+        board.put(QUEUE + used, 0x09);
+        board.put(QUEUE + used + 16, 1 << 63 | 7);
+        board.put(QUEUE + (used ^ 0x1000), 0xff);
+        board.w64(ITS, 0x88, 0x20);
+        board.w32(ITS, 0x00, 1);
+        board.run();
+        assert_eq!(board.r64(ITS, 0x90), 0x20, "{queue_base:?}");
+        let mappings = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
+        assert!(mappings.collections.contains_key(&7));
     }
 }
 

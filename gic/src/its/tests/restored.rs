@@ -4,7 +4,7 @@
 
 use super::migration::migrate;
 use crate::choice::Preset;
-use crate::its::testkit::{Board, COLLECTIONS, DEVICES2, itt};
+use crate::its::testkit::{Board, COLLECTIONS, DEVICES, DEVICES2, itt};
 use crate::its::{Arrival, Refused};
 use crate::v3::{GicV3, Implementation};
 use passim_model::{DeviceId, EventId, PhysAddr};
@@ -85,12 +85,13 @@ fn what_cannot_be_is_refused_with_all_the_rest() {
 #[test]
 fn tables_that_are_spoilt_are_refused() {
     type Spoil = (Refused, fn(&mut Board));
-    let spoils: [Spoil; 4] = [
+    let spoils: [Spoil; 5] = [
         (Refused::Twice(0), |board| {
             let first = board.get(COLLECTIONS);
             board.put(COLLECTIONS + 8, first);
         }),
         (Refused::NoCpu(0), |board| board.put(COLLECTIONS, 1 << 63 | 4 << 16)),
+        (Refused::NoPlace(9000), |board| board.put(COLLECTIONS, 1 << 63 | 9000)),
         (Refused::EventBits(DEVICE), |board| {
             let entry = board.get(DEVICES2 + 16);
             board.put(DEVICES2 + 16, entry | 31);
@@ -125,6 +126,39 @@ fn a_table_that_is_used_again_has_what_saving_wrote() {
     board.configure(8196, 0xa3);
     assert_eq!(taken(&mut board, 3), Some((1, 8196)));
     assert_eq!(taken(&mut board, 20), None, "the old one says that it is the last");
+}
+
+/// Each page of a two-level table is read from its first entry on, wherever the distance that leads
+/// to it points: a stale entry ahead of the mapped one is found, in any page.
+#[test]
+fn what_was_at_the_head_of_a_page_is_found() {
+    const NEXT_PAGE: u64 = DEVICES2 + 0x1_0000;
+    let over = |entry: u64| {
+        let mut board = Board::new(Preset::KvmAbi0);
+        board.put(DEVICES + 8, 1 << 63 | NEXT_PAGE);
+        board.put(NEXT_PAGE + 16, entry);
+        board.map(2, 20, 8195, 3);
+        board.command([8197 << 32 | 0x08, 7, 1 << 63 | itt(3), 0]);
+        board.mapti(8197, 20, 8196, 1);
+        migrate(&mut board);
+        board
+    };
+    let devices = |board: &Board| {
+        let mappings = board.gic.its()[0].mappings(&board.memory).unwrap().mappings;
+        mappings.devices.keys().map(|device| device.get()).collect::<Vec<_>>()
+    };
+    let board = over(0);
+    assert_eq!(devices(&board), [2, 8197]);
+    // Device 8194, leading to 8197.
+    let board = over(1 << 63 | 3 << 49 | itt(4) >> 8 << 5 | 7);
+    assert_eq!(devices(&board), [2, 8194, 8197]);
+    // As the last entry.
+    let board = over(1 << 63 | itt(4) >> 8 << 5 | 7);
+    assert_eq!(devices(&board), [2, 8194]);
+    // With more EventID bits than there are.
+    let board = over(1 << 63 | 3 << 49 | itt(4) >> 8 << 5 | 31);
+    assert_eq!(board.gic.its()[0].refused(), Some(Refused::EventBits(DeviceId::new(8194))));
+    assert_eq!(devices(&board), [0; 0]);
 }
 
 /// A move to KVM leaves out a device whose table cannot be read, since KVM would then restore

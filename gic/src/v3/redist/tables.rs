@@ -142,11 +142,7 @@ impl Redistributor {
     }
 
     pub(super) fn store_ctlr(&mut self, value: u64, memory: &mut Memory) {
-        if self.features.dpgs {
-            let groups =
-                [RedistributorCtlr::DPG0, RedistributorCtlr::DPG1NS, RedistributorCtlr::DPG1S];
-            self.ctlr = groups.iter().fold(0, |word, field| word | field.in_place(value));
-        }
+        self.ctlr = self.declined(value);
         let on = RedistributorCtlr::ENABLE_LPIS.is_set(value);
         match (self.on, on) {
             (false, true) if self.features.lpis && self.leaving.is_none() => {
@@ -162,6 +158,16 @@ impl Redistributor {
             }
             _ => {}
         }
+    }
+
+    /// The groups that the CPU declines, of those in a value of GICR_CTLR.
+    // IHI 0069 H 12.11 (GICR_CTLR): without GICR_TYPER.DPGS none, and with GICD_CTLR.DS, which is 1
+    // here, DPG1S is RAZ/WI.
+    pub(super) fn declined(&self, value: u64) -> u64 {
+        if !self.features.dpgs {
+            return 0;
+        }
+        RedistributorCtlr::DPG0.in_place(value) | RedistributorCtlr::DPG1NS.in_place(value)
     }
 
     /// Whether turning LPIs on reads the pending table.
@@ -242,7 +248,7 @@ impl Redistributor {
         shared: Option<u64>,
         memory: &mut Memory,
     ) {
-        self.ctlr = saved.ctlr;
+        self.ctlr = self.declined(saved.ctlr);
         self.asleep = saved.asleep;
         let propbaser = shared.unwrap_or(saved.propbaser);
         if self.features.lpis {
