@@ -50,8 +50,8 @@ mod settled;
 
 pub use settled::{
     ChangedTable, ClearedByBase, CollectionAborts, Enabling, EventsOfLpis, Forgetting, InvallScope,
-    LpiBound, RdbaseBits, Reader, RemapCollection, Restart, SizeOfUnmap, TableHome, TargetErrors,
-    TargetOfUnmap, WithoutCollection,
+    LpiBound, RdbaseBits, Reader, RemapCollection, Restart, SizeOfUnmap, StoredEntries, TableHome,
+    TargetErrors, TargetOfUnmap, WithoutCollection,
 };
 
 use super::{Attributes, Preset, adversarial};
@@ -292,6 +292,8 @@ pub struct ItsChoices {
     pub memory_errors: MemoryErrors,
     /// Collection entries that cannot be read.
     pub collection_aborts: CollectionAborts,
+    /// Entries in memory that no command can have written.
+    pub stored_entries: StoredEntries,
     /// What restarts a stalled queue.
     pub restart: Restart,
     /// Undefined commands.
@@ -364,6 +366,7 @@ const STRICT: ItsChoices = ItsChoices {
     target_errors: TargetErrors::Architecture,
     memory_errors: MemoryErrors::Stall,
     collection_aborts: CollectionAborts::AsOthers,
+    stored_entries: StoredEntries::Judged,
     restart: Restart::RetryBit,
     unknown_commands: UnknownCommands::Error,
     reserved_bits: ReservedBits::Ignored,
@@ -411,6 +414,7 @@ impl Preset {
             Self::Qemu => ItsChoices {
                 command_errors: CommandErrors::Skip,
                 collection_aborts: CollectionAborts::PassedOver,
+                stored_entries: StoredEntries::Believed,
                 restart: Restart::AnyStore,
                 unknown_commands: UnknownCommands::Skip,
                 size_of_unmap: SizeOfUnmap::Checked,

@@ -11,6 +11,7 @@ use super::entry::{Dte, Ite};
 use super::error::{CommandError, Failure, Reason, Untranslated};
 use super::flight::{Before, Late};
 use super::table::Missing;
+use super::trouble::{Performed, Trouble};
 use crate::Cpu;
 use crate::choice::its::{
     CollectionAborts, InvallScope, IttAtMapd, LpiBound, MapToUnmapped, MoveFrom, Ordering,
@@ -19,52 +20,6 @@ use crate::choice::its::{
 };
 use crate::v3::Packet;
 use passim_model::{DeviceId, IntId, Memory, PhysAddr, Span};
-
-/// The result of a command, before its opcode is added to an error.
-type Performed<T = ()> = Result<T, Trouble>;
-
-/// Why a command fails.
-pub(super) enum Trouble {
-    Reason(Reason),
-    Abort(PhysAddr),
-    /// An abort after which the command is skipped.
-    PassedOver(PhysAddr),
-}
-
-impl From<Reason> for Trouble {
-    fn from(reason: Reason) -> Self {
-        Self::Reason(reason)
-    }
-}
-
-impl From<passim_model::Abort> for Trouble {
-    fn from(abort: passim_model::Abort) -> Self {
-        Self::Abort(abort.0)
-    }
-}
-
-impl From<Untranslated> for Trouble {
-    fn from(why: Untranslated) -> Self {
-        Self::Reason(match why {
-            Untranslated::Abort(at) => return Self::Abort(at),
-            Untranslated::DeviceOutOfRange => Reason::DeviceOutOfRange,
-            Untranslated::UnmappedDevice => Reason::UnmappedDevice,
-            Untranslated::NoDevicePage => Reason::NoDevicePage,
-            Untranslated::EventOutOfRange => Reason::EventOutOfRange,
-            Untranslated::UnmappedEvent | Untranslated::Disabled => Reason::UnmappedInterrupt,
-            Untranslated::UnmappedCollection => Reason::IteInvalid,
-        })
-    }
-}
-
-impl From<NoCollection> for Trouble {
-    fn from(why: NoCollection) -> Self {
-        match why {
-            NoCollection::OutOfRange => Self::Reason(Reason::CollectionOutOfRange),
-            NoCollection::Abort(at) => Self::Abort(at),
-        }
-    }
-}
 
 impl Its {
     /// Performs a command.
@@ -245,22 +200,16 @@ impl Its {
 
     /// IHI 0069 H 5.3, MAPTI and MAPI.
     fn mapti(&mut self, source: Source, intid: IntId, icid: u16, memory: &mut Memory) -> Performed {
-        let (features, choices) = (self.implementation.features, self.implementation.choices);
-        self.in_device_range(source.device)?;
-        if !self.has_collection(icid) {
-            return Err(Reason::CollectionOutOfRange.into());
-        }
-        let (at, old) = self.event(source, memory)?;
-        // As KVM's vgic_its_check_event_id.
-        if self.internal.is_some() && memory.load_u64(at).is_err() {
-            return Err(Reason::EventOutOfRange.into());
-        }
-        let bounded = choices.lpi_bound == LpiBound::OfThePropertyTable;
-        if !features.is_lpi(intid.get()) || bounded && intid.get() >= self.configured {
-            return Err(Reason::PhysicalIdOutOfRange.into());
-        }
-        let cpu = self.collection(icid, memory)?;
-        if cpu.is_none() && choices.map_to_unmapped == MapToUnmapped::Refused {
+        let at = self.place_for(source, intid, icid, memory)?;
+        let (_, old) = self.event(source, memory)?;
+        let choices = self.implementation.choices;
+        // The mapping does not depend on the collection's, unless that is chosen.
+        let refused = choices.map_to_unmapped == MapToUnmapped::Refused;
+        let cpu = match self.collection(icid, memory) {
+            Err(NoCollection::Abort(_)) if !refused => None,
+            found => found?,
+        };
+        if cpu.is_none() && refused {
             return Err(Reason::UnmappedCollection.into());
         }
         if old.is_some() {
@@ -302,6 +251,36 @@ impl Its {
         }
         self.notify(source, Some(intid));
         Ok(())
+    }
+
+    /// Address of the entry for an event that MAPTI maps.
+    fn place_for(
+        &self,
+        source: Source,
+        intid: IntId,
+        icid: u16,
+        memory: &Memory,
+    ) -> Performed<PhysAddr> {
+        let (features, choices) = (self.implementation.features, self.implementation.choices);
+        self.in_device_range(source.device)?;
+        let dte = self.device(source.device, memory);
+        // An entry that cannot be read is met before the collection is judged.
+        if let Err(Untranslated::Abort(at)) = dte {
+            return Err(Trouble::Abort(at));
+        }
+        if !self.has_collection(icid) {
+            return Err(Reason::CollectionOutOfRange.into());
+        }
+        let at = self.event_entry(dte?, source.event)?;
+        // As KVM's vgic_its_check_event_id.
+        if self.internal.is_some() && memory.load_u64(at).is_err() {
+            return Err(Reason::EventOutOfRange.into());
+        }
+        let bounded = choices.lpi_bound == LpiBound::OfThePropertyTable;
+        if !features.is_lpi(intid.get()) || bounded && intid.get() >= self.configured {
+            return Err(Reason::PhysicalIdOutOfRange.into());
+        }
+        Ok(at)
     }
 
     /// IHI 0069 H 5.3, MOVI.

@@ -8,7 +8,7 @@
 //! | `table`, `entry`, `collection` | where in memory is an entry, and how is it decoded? |
 //! | `translate`, `cache` | which LPI does a message raise, if any? |
 //! | `cmdq`, `command`, `execute` | which commands exist, and what do they do? |
-//! | `error` | why did a command fail, why did a message raise nothing? |
+//! | `error`, `trouble` | why did a command fail, why did a message raise nothing? |
 //! | `spell` | how is a command printed, field by field? |
 //! | `flight` | which packets have been sent and have not arrived? |
 //! | `orphans` | which events have lost their collection? |
@@ -46,6 +46,7 @@ mod save;
 mod spell;
 mod table;
 mod translate;
+mod trouble;
 mod wire;
 
 pub use command::Opcode;

@@ -8,7 +8,7 @@ use super::flight::{Before, InFlight, Late};
 use super::table::Missing;
 use super::wire::offset;
 use super::{Arrival, Its, MOST_REPORTS};
-use crate::choice::its::{EventBeyond, Forgetting, Ordering};
+use crate::choice::its::{EventBeyond, Forgetting, Ordering, StoredEntries};
 use crate::v3::Packet;
 use crate::{Cpu, Size};
 use passim_model::{DeviceId, EventId, IntId, Memory, PhysAddr, Requester, event};
@@ -301,6 +301,10 @@ impl Its {
         self.registers.devices().ok_or(Missing::Beyond)?.entry(n, memory)
     }
 
+    fn believes_entries(&self) -> bool {
+        self.implementation.choices.stored_entries == StoredEntries::Believed
+    }
+
     /// The device table entry of a mapped device.
     pub(super) fn device(&self, device: DeviceId, memory: &Memory) -> Result<Dte, Untranslated> {
         if let Some(internal) = &self.internal {
@@ -319,7 +323,10 @@ impl Its {
         let features = &self.implementation.features;
         let dte = features.layout.dte(word).ok_or(Untranslated::UnmappedDevice)?;
         // The entry in memory may exceed the EventID bits that MAPD accepts.
-        Ok(Dte { bits: dte.bits.min(features.event_bits), ..dte })
+        match self.believes_entries() {
+            true => Ok(dte),
+            false => Ok(Dte { bits: dte.bits.min(features.event_bits), ..dte }),
+        }
     }
 
     /// The interrupt translation entry of an event, and its address.
@@ -332,6 +339,15 @@ impl Its {
         self.event_of(dte, source, memory)
     }
 
+    /// Address of the interrupt translation entry of an event of a device with this table entry.
+    pub(super) fn event_entry(&self, dte: Dte, event: EventId) -> Result<PhysAddr, Untranslated> {
+        let n = u64::from(event.get());
+        match n >> dte.bits {
+            0 => Ok(PhysAddr::new(dte.itt + n * self.implementation.features.layout.ite_bytes())),
+            _ => Err(Untranslated::EventOutOfRange),
+        }
+    }
+
     /// As [`Its::event`], for a device with this table entry.
     fn event_of(
         &self,
@@ -339,19 +355,14 @@ impl Its {
         source: Source,
         memory: &Memory,
     ) -> Result<(PhysAddr, Option<Ite>), Untranslated> {
-        let n = u64::from(source.event.get());
-        match n >> dte.bits {
-            0 => {}
-            _ => return Err(Untranslated::EventOutOfRange),
-        }
+        let at = self.event_entry(dte, source.event)?;
         let features = &self.implementation.features;
-        let at = PhysAddr::new(dte.itt + n * features.layout.ite_bytes());
         if let Some(internal) = &self.internal {
             return Ok((at, internal.event(source)));
         }
         let ite = features.layout.load_ite(at, memory);
         let ite = ite.map_err(|abort| Untranslated::Abort(abort.0))?;
-        let ite = ite.filter(|ite| features.is_lpi(ite.intid));
+        let ite = ite.filter(|ite| self.believes_entries() || features.is_lpi(ite.intid));
         Ok((at, ite.or_else(|| self.orphans.at(at))))
     }
 }

@@ -124,6 +124,18 @@ pub enum CollectionAborts {
     PassedOver,
 }
 
+/// An entry in memory that no command can have written: its table of events is larger, or its
+/// INTID another, than MAPD and MAPTI accept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum StoredEntries {
+    /// Such a table ends at the number of EventIDs; such an event is unmapped.
+    #[default]
+    Judged,
+    /// Both are used as they are. A redistributor has no such LPI.
+    // QEMU's get_dte and get_ite check the valid bit and the type alone.
+    Believed,
+}
+
 /// Which redistributors INVALL reaches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum InvallScope {
