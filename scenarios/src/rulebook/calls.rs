@@ -262,7 +262,7 @@ pub const CALLS: &[CallEntry] = &[
         name: "sysfs",
         verbs: &["bind", "unbind", "unplug", "write-attribute", "affinity", "module"],
         place: ("drivers/pci/pci-driver.c", "pci_device_probe"),
-        asks: "path-absent attribute-value unbind-in-use remove-in-use sriov-total \
+        asks: "path-absent attribute-value cpu-absent unbind-in-use remove-in-use sriov-total \
             sriov-no-driver sriov-enabled device-without-group device-not-coherent \
             probe-dma-owned",
         shared: "",

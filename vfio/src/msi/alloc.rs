@@ -40,7 +40,7 @@ impl Kernel {
         let (Some(flags), Some(id)) =
             (self.msi.controller.flags(kind.bus()), self.known_as(device))
         else {
-            let errno = self.errno_without_domain(kind);
+            let errno = self.errno_without_domain(kind, conflict);
             let refusal = rules::MSI_NO_DOMAIN.refuse_for(errno, conflict);
             return Err(Shortage { available: 0, refusal });
         };
@@ -80,7 +80,7 @@ impl Kernel {
             && let Some(id) = self.known_as(device)
         {
             let busy = self.msi.controller.release(id, &mut self.frames, host);
-            if busy && !core::mem::replace(&mut self.msi.told_of_events, true) {
+            if busy && !core::mem::replace(&mut self.msi.warned.events, true) {
                 self.verdicts.push(Verdict {
                     severity: Severity::Warning,
                     rule: &rules::EVENTS_AT_TEARDOWN,
@@ -181,12 +181,19 @@ impl Kernel {
     }
 
     /// How a request of a device without an MSI domain fails.
-    fn errno_without_domain(&self, kind: MessageKind) -> Errno {
+    fn errno_without_domain(&mut self, kind: MessageKind, conflict: Conflict) -> Errno {
         match (kind, self.policy.no_msi_domain) {
             // platform_msi_alloc_priv_data, and 6.12 platform_device_msi_init_and_alloc_irqs.
             (MessageKind::Platform, _) => Errno::EINVAL,
             (_, NoMsiDomain::Einval) => Errno::EINVAL,
-            (_, NoMsiDomain::Enodev) => Errno::ENODEV,
+            (_, NoMsiDomain::Enodev) => {
+                if !core::mem::replace(&mut self.msi.warned.no_domain, true) {
+                    let (severity, rule) = (Severity::Warning, &rules::MSI_NO_DOMAIN);
+                    self.verdicts.push(Verdict { severity, rule, conflict });
+                }
+                Errno::ENODEV
+            }
+            (_, NoMsiDomain::Enotsupp) => Errno::ENOTSUPP,
         }
     }
 

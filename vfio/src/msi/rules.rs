@@ -1,10 +1,10 @@
 //! The rules of MSI domains, and verdicts about messages.
 
 passim_model::rules! {
-    /// EINVAL or ENODEV, by policy.
+    /// EINVAL, ENODEV or ENOTSUPP, by policy.
     MSI_NO_DOMAIN = "msi-no-domain",
         "Firmware leads the device to a controller of messages: by msi-map, or msi-parent.",
-        "arch_setup_msi_irq of 4.6; pci_msi_setup_msi_irqs of 6.12: a function without an MSI domain";
+        "arch_setup_msi_irq of 4.6; pci_msi_legacy_setup_msi_irqs of 6.1; __pci_enable_msi_range of 6.12: a function without an MSI domain";
     /// ERANGE.
     VECTORS_NONE = "vectors-none",
         "At least one vector is asked for.",
