@@ -4,9 +4,11 @@
 //! A point with several selectable values is a type here. [`Preset`] names sets of values; the
 //! preset [`adversarial`] draws its set from a seed. No preset uses
 //! [`MapToUnmapped::Refused`](its::MapToUnmapped::Refused) and
-//! [`TargetOfUnmap::Checked`](its::TargetOfUnmap::Checked): they are for callers who build a GIC of
-//! their own, as Xen's ITS has both. The remaining points have one fixed value in the code, listed
-//! here:
+//! [`TargetOfUnmap::Checked`](its::TargetOfUnmap::Checked), which the architecture does not allow:
+//! they are for callers who build a GIC of their own, as Xen's ITS has both. Xen's two other values,
+//! [`RemapEvent::Refused`](its::RemapEvent::Refused) and
+//! [`RemapDevice::Refused`](its::RemapDevice::Refused), are for what software must not do, and are
+//! drawn by `adversarial`. The remaining points have one fixed value in the code, listed here:
 //!
 //! | choice (IHI 0069 H) | made here |
 //! | --- | --- |
@@ -47,8 +49,9 @@ pub enum Attributes {
 /// A named set of choices, for redistributors and ITSs alike.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Preset {
-    /// Only what the architecture guarantees, in the plainest form: errors stall the queue,
-    /// undefined uses are refused.
+    /// Only what the architecture guarantees, in the plainest form: errors stall the queue, and
+    /// uses that it leaves undefined have no effect. It encodes no error for those (IHI 0069 H
+    /// 5.5), so that none is reported.
     #[default]
     ArchStrict,
     /// As QEMU 10.2 (`hw/intc/arm_gicv3_its.c`, `arm_gicv3_redist.c`).

@@ -69,8 +69,8 @@ pub const DRAWN: [Drawn; 26] = [
         "its",
         &["Ignored", "Cut"],
     ),
-    drawn("MAPTI of a mapped event (5.3)", "RemapEvent", "its", &["Keep", "Replace"]),
-    drawn("MAPD of a mapped device (5.3)", "RemapDevice", "its", &["Keep", "Replace"]),
+    drawn("MAPTI of a mapped event (5.3)", "RemapEvent", "its", &["Keep", "Replace", "Refused"]),
+    drawn("MAPD of a mapped device (5.3)", "RemapDevice", "its", &["Keep", "Replace", "Refused"]),
     drawn(
         "a table that was not zeroed before MAPD (5.2)",
         "IttAtMapd",
@@ -251,7 +251,17 @@ pub(super) fn its(seed: u64, plain: ItsChoices) -> ItsChoices {
     let reserved_bits = chance.pick([ReservedBits::Ignored, ReservedBits::Error]);
     let table_base = chance.pick([TableBase::Cut, TableBase::AsItIs]);
     let queue_base = chance.pick([QueueBase::AsItIs, QueueBase::Cut, QueueBase::CutUnseen]);
-    ItsChoices { reserved_bits, table_base, queue_base, ..plain }
+    let kept = [RemapEvent::Keep, RemapEvent::Refused];
+    let remap_event = match plain.remap_event {
+        RemapEvent::Keep | RemapEvent::Refused => chance.pick(kept),
+        RemapEvent::Replace => RemapEvent::Replace,
+    };
+    let kept = [RemapDevice::Keep, RemapDevice::Refused];
+    let remap_device = match plain.remap_device {
+        RemapDevice::Keep | RemapDevice::Refused => chance.pick(kept),
+        RemapDevice::Replace => RemapDevice::Replace,
+    };
+    ItsChoices { reserved_bits, table_base, queue_base, remap_event, remap_device, ..plain }
 }
 
 /// The values drawn for redistributors. Three in four seeds read configuration at mapping or at

@@ -117,6 +117,9 @@ pub enum RemapEvent {
     Replace,
     /// The old mapping stays.
     Keep,
+    /// The old mapping stays, and the command is in error.
+    // Xen's its_handle_mapti.
+    Refused,
 }
 
 /// MAPTI or MAPI to a collection that is not mapped.
@@ -140,6 +143,9 @@ pub enum RemapDevice {
     Replace,
     /// The old table stays.
     Keep,
+    /// The old table stays, and the command is in error.
+    // Xen's gicv3_its_map_guest_device.
+    Refused,
 }
 
 /// The interrupt translation table at MAPD. Software must have zeroed it.

@@ -34,6 +34,10 @@ pub enum Reason {
     Unsupported,
     /// RES0 bits are set.
     ReservedBits,
+    /// MAPD: the device is mapped already, where that is an error.
+    MappedDevice,
+    /// MAPTI, MAPI: the event is mapped already, where that is an error.
+    MappedInterrupt,
     /// GIC-600 only: the redistributor does not exist; for MOVALL, the source.
     NoTarget,
     /// GIC-600 only: the destination of MOVALL does not exist.
@@ -65,7 +69,9 @@ impl Reason {
             Self::UnmappedCollection => 0x09,
             Self::IteInvalid => 0x10,
             // Implementation defined; Marvell's Odyssey uses this value.
-            Self::Unsupported | Self::ReservedBits => 0xff,
+            Self::Unsupported | Self::ReservedBits | Self::MappedDevice | Self::MappedInterrupt => {
+                0xff
+            }
             // GIC-600AE TRM 101206_0003_04, ITS command errors, pages 82 to 85.
             Self::NoTarget => 0x20,
             Self::NoDestination => 0x21,
@@ -95,6 +101,8 @@ impl Reason {
             Self::IteInvalid => "the event's collection is not mapped",
             Self::Unsupported => "no such command here",
             Self::ReservedBits => "bits are set that must be zero",
+            Self::MappedDevice => "the device is mapped already",
+            Self::MappedInterrupt => "the event is mapped already",
             Self::NoTarget => "the redistributor does not exist",
             Self::NoDestination => "the redistributor they go to does not exist",
             Self::ChipOffline => "the chip is offline",

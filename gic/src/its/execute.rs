@@ -152,8 +152,12 @@ impl Its {
             Some(internal) => internal.device(device),
             None => self.mapped_as(at, memory)?,
         };
-        if dte.is_some() && old.is_some() && choices.remap_device == RemapDevice::Keep {
-            return Ok(());
+        if dte.is_some() && old.is_some() {
+            match choices.remap_device {
+                RemapDevice::Replace => {}
+                RemapDevice::Keep => return Ok(()),
+                RemapDevice::Refused => return Err(Reason::MappedDevice.into()),
+            }
         }
         if let (Some(dte), IttAtMapd::Zeroed) = (dte, choices.itt_at_mapd) {
             let bytes = features.layout.ite_bytes() << dte.bits;
@@ -259,8 +263,12 @@ impl Its {
         if cpu.is_none() && choices.map_to_unmapped == MapToUnmapped::Refused {
             return Err(Reason::UnmappedCollection.into());
         }
-        if old.is_some() && choices.remap_event == RemapEvent::Keep {
-            return Ok(());
+        if old.is_some() {
+            match choices.remap_event {
+                RemapEvent::Replace => {}
+                RemapEvent::Keep => return Ok(()),
+                RemapEvent::Refused => return Err(Reason::MappedInterrupt.into()),
+            }
         }
         if !self.has_or_can_have(icid, memory) {
             return Err(Reason::CollectionOutOfRange.into());

@@ -3,8 +3,8 @@
 use super::every_preset;
 use crate::choice::Preset;
 use crate::choice::its::{
-    EventBeyond, IttAtMapd, MoveFrom, RemapDevice, RemapEvent, TableHome, TargetOfUnmap,
-    UnmapCollection,
+    CommandErrors, EventBeyond, IttAtMapd, MoveFrom, RemapDevice, RemapEvent, TableHome,
+    TargetOfUnmap, UnmapCollection,
 };
 use crate::its::testkit::{Board, COLLECTIONS, DEVICES, DEVICES2, ITS, QUEUE, itt};
 use crate::its::{Arrival, Failure, Report, Untranslated};
@@ -368,7 +368,11 @@ fn invall_reaches_all_of_a_collection() {
 
 #[test]
 fn mapping_what_is_mapped() {
-    every_preset(|mut board, _| {
+    every_preset(|board, _| {
+        // Where it is an error, the command is passed over.
+        let mut spec = board.gic.implementation().clone();
+        spec.its[0].choices.command_errors = CommandErrors::Skip;
+        let mut board = Board::with(spec);
         board.map(2, 20, 8195, 3);
         board.configure(8200, 0xa3);
         board.mapti(2, 20, 8200, 1);
@@ -377,7 +381,7 @@ fn mapping_what_is_mapped() {
         board.sync(3);
         board.message(2, 20);
         let (cpu, lpi) = match board.choices().remap_event {
-            RemapEvent::Keep => (3, 8195),
+            RemapEvent::Keep | RemapEvent::Refused => (3, 8195),
             RemapEvent::Replace => (1, 8200),
         };
         board.only(cpu, lpi);
@@ -386,7 +390,7 @@ fn mapping_what_is_mapped() {
         board.sync(0);
         let after = board.message(2, 20);
         match board.choices().remap_device {
-            RemapDevice::Keep => board.only(cpu, lpi),
+            RemapDevice::Keep | RemapDevice::Refused => board.only(cpu, lpi),
             RemapDevice::Replace => assert!(matches!(after, Arrival::Untranslated(_))),
         }
     });

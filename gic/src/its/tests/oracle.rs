@@ -257,8 +257,12 @@ impl Model {
             self.forget_kept(old);
             return Ok(());
         }
-        if self.devices.contains_key(&device) && choices.remap_device == RemapDevice::Keep {
-            return Ok(());
+        if self.devices.contains_key(&device) {
+            match choices.remap_device {
+                RemapDevice::Replace => {}
+                RemapDevice::Keep => return Ok(()),
+                RemapDevice::Refused => return Err(0x01_08ff),
+            }
         }
         self.release_device(self.devices.get(&device).copied());
         self.forget_kept(self.devices.get(&device).copied());
@@ -355,11 +359,13 @@ impl Model {
         if !(8192..65536).contains(&lpi) {
             return Err(class | 6);
         }
-        let keep = self.spec.its[0].choices.remap_event == RemapEvent::Keep;
-        if !keep || !self.itts.contains_key(&entry) {
-            self.itts.insert(entry, (lpi, Some(icid)));
-            self.arrive(lpi, Some(icid));
+        match self.spec.its[0].choices.remap_event {
+            RemapEvent::Keep if self.itts.contains_key(&entry) => return Ok(()),
+            RemapEvent::Refused if self.itts.contains_key(&entry) => return Err(class | 0xff),
+            _ => {}
         }
+        self.itts.insert(entry, (lpi, Some(icid)));
+        self.arrive(lpi, Some(icid));
         Ok(())
     }
 

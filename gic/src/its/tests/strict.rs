@@ -3,9 +3,9 @@
 
 use super::migration::migrate;
 use crate::choice::Preset;
-use crate::choice::its::{ReservedBits, TableBase};
+use crate::choice::its::{RemapDevice, RemapEvent, ReservedBits, TableBase};
 use crate::choice::lpi::PendingZero;
-use crate::its::testkit::{Board, DEVICES, ITS};
+use crate::its::testkit::{Board, DEVICES, ITS, QUEUE};
 use crate::its::{Arrival, Failure, Report};
 use crate::v3::testkit::cpu;
 use crate::v3::{Block, Implementation};
@@ -57,6 +57,41 @@ fn every_bit_that_must_be_zero_is_looked_at_where_chosen() {
             let [said] = &said[..] else { panic!("{set:x?}: {said:?}") };
             assert!(said.contains("bits are set that must be zero"), "{set:x?}: {said}");
         }
+    }
+}
+
+/// The command stalls the queue; what was mapped before stays.
+#[test]
+fn mapping_again_is_an_error_where_chosen() {
+    let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);
+    spec.its[0].choices.remap_event = RemapEvent::Refused;
+    spec.its[0].choices.remap_device = RemapDevice::Refused;
+    let mapd = [2 << 32 | 0x08, 7, 1 << 63 | 0x4700_0000, 0];
+    let mapti = [2 << 32 | 0x0a, 8196 << 32 | 20, 1, 0];
+    for (words, why) in [
+        (mapd, "MAPD: the device is mapped already (0x0108ff)"),
+        (mapti, "MAPTI: the event is mapped already (0x010aff)"),
+    ] {
+        let mut board = Board::with(spec.clone());
+        board.map(2, 20, 8195, 3);
+        board.submit(words);
+        board.run();
+        let reports = board.reports();
+        let said: Vec<_> = reports.iter().map(|it| (it.failure.to_string(), it.stalled)).collect();
+        assert_eq!(said, [(why.to_owned(), true)]);
+        board.message(2, 20);
+        board.only(3, 8195);
+        // Unmapped before, it can be mapped: a SYNC takes the command's place.
+        let at = board.r64(ITS, 0x90) & !1;
+        board.put(QUEUE + at, 0x05);
+        let writer = board.writer;
+        board.w64(ITS, 0x88, writer | 1);
+        board.discard(2, 20);
+        board.unmap_device(2);
+        board.map(2, 20, 8195, 1);
+        board.message(2, 20);
+        board.only(1, 8195);
+        assert_eq!(board.reports().len(), 0);
     }
 }
 

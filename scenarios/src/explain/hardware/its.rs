@@ -180,6 +180,12 @@ fn demand(reason: Reason) -> (&'static str, &'static str) {
         Reason::ReservedBits => {
             ("its-reserved-bits", "Bits of a command that no field of it has are zero.")
         }
+        Reason::MappedDevice => {
+            ("its-device-unmapped", "A MAPD without V comes between two MAPDs with V of a device.")
+        }
+        Reason::MappedInterrupt => {
+            ("its-event-unmapped", "A DISCARD comes between two MAPTIs or MAPIs of an event.")
+        }
         Reason::ChipOffline => ("its-chip", "The chip of the redistributor is online."),
         Reason::LpisOff | Reason::DestinationLpisOff => {
             ("its-lpis-on", "GICR_CTLR.EnableLPIs of the redistributor is set.")

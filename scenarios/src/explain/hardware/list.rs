@@ -23,7 +23,7 @@ const MESSAGES: [Untranslated; 8] = [
     Untranslated::Abort(PhysAddr::new(0)),
 ];
 
-const COMMANDS: [Reason; 19] = [
+const COMMANDS: [Reason; 21] = [
     Reason::DeviceOutOfRange,
     Reason::SizeOrTargetOutOfRange,
     Reason::ProcessorOutOfRange,
@@ -36,6 +36,8 @@ const COMMANDS: [Reason; 19] = [
     Reason::IteInvalid,
     Reason::Unsupported,
     Reason::ReservedBits,
+    Reason::MappedDevice,
+    Reason::MappedInterrupt,
     Reason::NoTarget,
     Reason::NoDestination,
     Reason::ChipOffline,
