@@ -216,8 +216,8 @@ policy! {
         [Linux4_6 Chunks32 Read, Linux6_1 FirstFit Measured, Linux7_2 FirstFit Read];
     /// How many events the ITS driver lets a device have.
     its_events: ItsEvents = "its-events",
-        "irq-gic-v3-its.c of 7.2, and of 4.9 for those before; the change in review for 6.12-stable of March 2026",
-        [Linux4_6 AsWanted Read, Linux6_1 AsWanted Nearest, Linux6_12 OfTheIts Inferred,
+        "irq-gic-v3-its.c of 7.2, and of 4.9 for those before; the changes of 6.1.167, and the change in review for 6.12-stable, of March 2026",
+        [Linux4_6 AsWanted Read, Linux6_1 OfTheIts Read, Linux6_12 OfTheIts Inferred,
          Linux7_2 OfTheIts Read];
     /// Whether the ITS driver waits for redistributors to have forgotten what they knew of LPIs.
     its_invall: ItsInvall = "its-invall",
