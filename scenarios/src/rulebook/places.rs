@@ -130,6 +130,8 @@ fn of_interrupts(rule: &str) -> Option<(&'static str, &'static str)> {
         "vectors-exhausted" => (V2M, "gicv2m_irq_domain_alloc; irq-gic-v3-its.c has the same"),
         "interrupt-leaked" => (V2M, "gicv2m_irq_domain_alloc; irq-gic-v3-its.c has the same"),
         "device-no-lpis" => (ITS, "its_create_device, its_lpi_alloc"),
+        "device-no-place" => (ITS, "its_alloc_device_table, its_alloc_table_entry"),
+        "device-no-events" | "device-no-memory" => (ITS, "its_create_device"),
         "its-queue-full" => (ITS, "its_allocate_entry"),
         "its-queue-stopped" => (ITS, "its_wait_for_range_completion"),
         "spi-beyond" => (V2M, "gicv2m_irq_gic_domain_alloc"),
