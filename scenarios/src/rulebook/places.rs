@@ -136,6 +136,8 @@ fn of_interrupts(rule: &str) -> Option<(&'static str, &'static str)> {
         "events-at-teardown" => (ITS, "its_msi_teardown"),
         "messages-unaligned" => (ITS, "its_alloc_device_irq; gicv2m_alloc_msi has the same"),
         "device-no-lpis" => (ITS, "its_create_device, its_lpi_alloc"),
+        "device-no-place" => (ITS, "its_alloc_device_table, its_alloc_table_entry"),
+        "device-no-events" | "device-no-memory" => (ITS, "its_create_device"),
         "its-queue-full" => (ITS, "its_allocate_entry"),
         "its-queue-stopped" => (ITS, "its_wait_for_range_completion"),
         "spi-beyond" => (V2M, "gicv2m_irq_gic_domain_alloc"),
