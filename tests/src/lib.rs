@@ -1,5 +1,5 @@
-//! The tests beside it: each folder is one test program, except `oracle`, `fuzz` and `mutants`,
-//! which are programs of their own, and `recordings`, the answers of real kernels. Code that
+//! The tests beside it: each folder is one test program, except `oracle`, `fuzz`, `mutants` and
+//! `qemu`, which are programs of their own, and `recordings`, the answers of real kernels. Code that
 //! several tests share is in these rooms:
 //!
 //! | room | question it answers |
@@ -24,6 +24,7 @@
 //! | `series`, `doorbells` | do windows, doorbells and vectors keep their rules on random machines? |
 //! | `topologies` | do recorded machines get the groups of their kernel, do random ones boot? |
 //! | `stale`, `forgotten`, `invalidation` | does an invalidation that a driver omits have a visible effect? |
+//! | `qemu` | does the ITS of a running QEMU do what the preset `qemu` does? |
 //! | `its` | how does an ITS behave under every preset, and is a broken one detected? |
 //! | `choices`, `stories` | which choices of the policy does a scenario show? |
 //! | `explain` | is the request that an explanation suggests accepted? |

@@ -286,10 +286,15 @@ impl Its {
     /// IHI 0069 H 5.3, MOVI.
     fn movi(&mut self, source: Source, icid: u16, memory: &mut Memory) -> Performed {
         self.in_device_range(source.device)?;
+        let found = self.event(source, memory);
+        // An entry that cannot be read is met before the collection is judged.
+        if let Err(Untranslated::Abort(at)) = found {
+            return Err(Trouble::Abort(at));
+        }
         if !self.has_collection(icid) {
             return Err(Reason::CollectionOutOfRange.into());
         }
-        let (at, ite) = self.event(source, memory)?;
+        let (at, ite) = found?;
         let ite = ite.ok_or(Reason::UnmappedInterrupt)?;
         let old = match self.collection_of(ite, memory) {
             Err(NoCollection::OutOfRange) => None,
