@@ -15,7 +15,6 @@
 //!
 //! This crate reads structures from memory and does not depend on what wrote them. It changes
 //! nothing outside of memory: it returns interrupts and message writes as effects.
-//! nothing outside: interrupts and message writes are returned as effects.
 
 pub mod attributes;
 pub mod cache;

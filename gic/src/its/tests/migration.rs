@@ -79,6 +79,11 @@ fn migration_of_pending_lpis_17() {
     }
 }
 
+/// GICR_PENDBASER of each CPU.
+fn pending_tables(board: &mut Board) -> [u64; 4] {
+    [0, 1, 2, 3].map(|n| board.r64(Block::Redistributor(cpu(n)), 0x78))
+}
+
 #[test]
 fn pending_lpis_travel() {
     every_preset(|mut board, _| {
@@ -89,7 +94,9 @@ fn pending_lpis_travel() {
         board.sync(1);
         board.message(2, 20);
         board.message(4, 1);
+        let tables = pending_tables(&mut board);
         migrate(&mut board);
+        assert_eq!(pending_tables(&mut board), tables);
         assert_eq!((board.pending_lpis(3), board.pending_lpis(1)), (vec![8195], vec![8200]));
         board.only(3, 8195);
         assert_eq!(board.pending_lpis(1), [8200]);

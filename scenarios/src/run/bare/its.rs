@@ -434,12 +434,19 @@ impl GicOnBoard<'_> {
         self.board.write_icc(IccRegister::Eoir1, intid);
     }
 
-    /// Acknowledged interrupts in order; runs of numbers are abbreviated.
+    /// Acknowledged interrupts in order; runs of numbers are abbreviated. Ends where an interrupt is
+    /// pending again as soon as it has ended: its wire stays high, or its pending table keeps the
+    /// bit, so it would be taken without end.
     fn take(&mut self, cpu: u16) -> String {
         let mut runs: Vec<(u64, u64)> = Vec::new();
         let mut count = 0;
+        let mut stays = "";
         while let Some(intid) = self.acknowledge(cpu) {
             self.end(cpu, intid);
+            if runs.last().is_some_and(|(_, last)| *last == intid) {
+                stays = ", still pending";
+                break;
+            }
             count += 1;
             match runs.last_mut() {
                 Some((_, last)) if *last + 1 == intid => *last = intid,
@@ -451,7 +458,7 @@ impl GicOnBoard<'_> {
         }
         if runs.len() > 16 {
             let (first, last) = (runs[0].0, runs[runs.len() - 1].1);
-            return format!("{count}, from {first} to {last}");
+            return format!("{count}, from {first} to {last}{stays}");
         }
         let text = |(first, last): &(u64, u64)| match first == last {
             true => first.to_string(),
@@ -459,7 +466,7 @@ impl GicOnBoard<'_> {
         };
         match runs.is_empty() {
             true => taken(None),
-            false => runs.iter().map(text).collect::<Vec<_>>().join(", "),
+            false => runs.iter().map(text).collect::<Vec<_>>().join(", ") + stays,
         }
     }
 }
