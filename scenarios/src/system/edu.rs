@@ -234,7 +234,7 @@ impl Board {
     fn carry(&mut self, function: usize) -> usize {
         let asks = self.asks(function).then_some(function);
         let Some(slot) = self.slot_mut(function) else { return 0 };
-        let may_write = slot.registers.may_write();
+        let is_bus_master = slot.registers.is_bus_master();
         let initiator = Initiator { asks, ..slot.initiator() };
         let Some(edu) = &slot.edu else { return 0 };
         let Some(Transfer { bus, offset, len, direction }) = edu.transfer() else { return 0 };
@@ -243,11 +243,11 @@ impl Board {
         let pieces = match direction {
             Direction::Write => {
                 let bytes = edu.device.outgoing(&dma).to_vec();
-                may_write.then(|| self.dma_write(initiator, bus, &bytes))
+                is_bus_master.then(|| self.dma_write(initiator, bus, &bytes))
             }
             Direction::Read => {
                 let mut bytes = vec![0; len];
-                let read = may_write.then(|| self.dma_read(initiator, bus, &mut bytes));
+                let read = is_bus_master.then(|| self.dma_read(initiator, bus, &mut bytes));
                 let came = matches!(read, Some(Ok(_))).then_some(bytes.as_slice());
                 if let Some(edu) = self.slot_mut(function).and_then(|slot| slot.edu.as_mut()) {
                     edu.device.incoming(&dma, came);
