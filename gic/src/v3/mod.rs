@@ -380,7 +380,7 @@ impl GicV3 {
 
     /// The pending LPIs of a CPU, ascending.
     pub fn pending_lpis(&self, cpu: Cpu) -> Vec<IntId> {
-        let lpis = self.redistributors.get(cpu.index()).and_then(|place| place.lpis.as_ref());
+        let lpis = self.redistributors.get(cpu.index()).and_then(|redist| redist.lpis.as_ref());
         lpis.map_or(Vec::new(), |lpis| lpis.pending().into_iter().map(IntId::new).collect())
     }
 
@@ -460,7 +460,7 @@ impl GicV3 {
     /// A row of SGIs, PPIs or SPIs, mutable.
     fn row_mut(&mut self, cpu: Cpu, intid: u32) -> Option<&mut crate::row::Row> {
         match intid {
-            0..ROW => self.redistributors.get_mut(cpu.index()).map(|place| &mut place.row),
+            0..ROW => self.redistributors.get_mut(cpu.index()).map(|redist| &mut redist.row),
             ROW.. => self.distributor.row_mut((intid / ROW) as usize),
         }
     }

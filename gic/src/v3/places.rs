@@ -150,7 +150,7 @@ impl GicV3 {
     // update_affinity: an LPI on no ap_list stays on none.
     fn take_to(&mut self, intid: u32, to: Cpu, memory: &mut Memory) -> bool {
         let Some(place) = self.places.get(intid) else { return false };
-        let on = self.redistributors.get(to.index()).is_some_and(|place| place.is_on());
+        let on = self.redistributors.get(to.index()).is_some_and(|redist| redist.is_on());
         let off = self.implementation.choices.move_to_disabled;
         if place.cpu() == Some(to) || !on && off == MoveToDisabled::Stay {
             return false;
