@@ -49,6 +49,7 @@ pub use dist::Features as DistributorFeatures;
 pub use dist::Groups;
 pub use dist::OneOfN;
 pub use dist::SgiGroups;
+pub use dist::message_spi;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
 pub use redist::Sleep;
