@@ -245,7 +245,14 @@ impl GicV3 {
                 self.spread_invalidations(memory);
                 self.tell_others(cpu, offset, size, value, memory);
                 self.tell_reach(cpu);
-                self.drop_unreferenced();
+                match offset {
+                    gicr::SETLPIR | gicr::CLRLPIR | gicr::INVLPIR => {
+                        self.drop_unreferenced(LpiRegister::INTID.get(value) as u32);
+                    }
+                    // Registers of SGIs and PPIs.
+                    gicr::SGI_BASE.. => {}
+                    _ => self.drop_all_unreferenced(),
+                }
             }
             Block::Its(n) => {
                 if let Some(its) = self.its.get_mut(usize::from(n)) {
@@ -320,9 +327,12 @@ impl GicV3 {
         let its = self.its.iter_mut().any(|its| its.step(memory) == Progress::Worked);
         self.deliver_all(memory);
         let mut redistributors = self.redistributors.iter_mut();
-        let worked = its || redistributors.any(|redistributor| redistributor.step(memory));
+        let here = !its && redistributors.any(|redistributor| redistributor.step(memory));
         self.spread_invalidations(memory);
-        if worked { Progress::Worked } else { Progress::Idle }
+        if here {
+            self.drop_all_unreferenced();
+        }
+        if its || here { Progress::Worked } else { Progress::Idle }
     }
 
     /// Delivers every packet that is on its way, and completes register operations, as happens in
@@ -332,10 +342,16 @@ impl GicV3 {
             its.settle();
         }
         self.deliver_all(memory);
+        let mut worked = false;
         for redistributor in &mut self.redistributors {
-            while redistributor.step(memory) {}
+            while redistributor.step(memory) {
+                worked = true;
+            }
         }
         self.spread_invalidations(memory);
+        if worked {
+            self.drop_all_unreferenced();
+        }
     }
 
     fn deliver_all(&mut self, memory: &mut Memory) {

@@ -57,7 +57,11 @@ impl GicV3 {
     pub fn deliver(&mut self, cpu: Cpu, packet: Packet, memory: &mut Memory) -> bool {
         let found = self.deliver_to_place(cpu, packet, memory);
         let found = found.unwrap_or_else(|| self.deliver_to(cpu, packet, memory));
-        self.drop_unreferenced();
+        match packet.intid() {
+            Some(intid) => self.drop_unreferenced(intid.get()),
+            None if packet == Packet::Nothing => {}
+            None => self.drop_all_unreferenced(),
+        }
         found
     }
 
