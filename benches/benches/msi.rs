@@ -140,7 +140,13 @@ impl Board {
             Way::Smmu => (self.smmu, self.doorbell),
         };
         let (requester, bytes) = (self.requester, &event.to_le_bytes());
-        self.rig.system.board.device_write(DeviceWrite { requester, smmu, at, bytes })
+        self.rig.system.board.device_write(DeviceWrite {
+            requester,
+            smmu,
+            function: None,
+            at,
+            bytes,
+        })
     }
 
     /// Checks that every event raises its own LPI, whichever way it takes.

@@ -45,7 +45,7 @@ use under_way::UnderWay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passim_model::{Iova, PhysAddr, Rid, UserAddr};
+use passim_model::{Iova, PhysAddr, Rid, Span, UserAddr};
 use passim_vfio::Pid;
 use passim_vfio::call::{Answer, Arg, Call};
 use passim_vfio::policy::Profile;
@@ -410,12 +410,10 @@ impl Running {
         let frame = pa.align_down(lg2);
         for (name, area) in &self.areas {
             let Some(pid) = self.pid_of(area.process) else { continue };
-            for index in 0..area.size >> lg2 {
-                let va = UserAddr::new(area.va.get() + (index << lg2));
-                if self.system.kernel.frame_of(pid, va) == Some(frame) {
-                    let offset = (index << lg2) + pa.offset_in(lg2);
-                    return Place::Area { name: name.clone(), offset }.to_string();
-                }
+            let span = Span::from_size(area.va, area.size);
+            if let Some(va) = span.and_then(|span| self.system.kernel.page_in(pid, span, frame)) {
+                let offset = va.get() - area.va.get() + pa.offset_in(lg2);
+                return Place::Area { name: name.clone(), offset }.to_string();
             }
         }
         if pa.get() == iova.get() || self.poked.contains(&pa.align_down(lg2)) {

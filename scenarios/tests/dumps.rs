@@ -260,6 +260,35 @@ fn a_dump_of_an_its_that_contradicts_itself_says_so() {
     assert!(text.contains("PROPBASER") && !place.is_empty(), "{text}");
 }
 
+/// A table of configuration takes as many bytes here as in the machine: what dumps name is bounded,
+/// and a table that all redistributors share counts once.
+#[test]
+fn configuration_tables_have_so_much_room() {
+    let source = Path::new(&recording(ITS)).to_owned();
+    let good = passim::recording::read::read_whole(&source).unwrap();
+    let told = |name: &str, apart: u64| {
+        let mut dump: Value = serde_json::from_str(good.text()).unwrap();
+        let redistributor = |cpu: u64| {
+            serde_json::json!({
+                "cpu": cpu, "CTLR": "0x3", "TYPER": "0x1000001", "lpi_config_default": "0xa3",
+                "PROPBASER": format!("{:#x}", 0x1_0000_0017u64 + cpu * apart),
+                "PENDBASER": format!("{:#x}", 0x10_0000_0000u64 + cpu * 0x100_0000),
+                "lpi_config_other": {}, "lpi_pending": []
+            })
+        };
+        dump["gicr"] = (0..8).map(redistributor).collect();
+        let file = scratch(name);
+        std::fs::write(&file, dump.to_string()).unwrap();
+        let output = passim(&["walk", "--dump", &file.display().to_string()]);
+        std::fs::remove_file(&file).unwrap();
+        [output.stdout.as_slice(), output.stderr.as_slice()].concat()
+    };
+    let [shared, apart] = [("shared", 0), ("apart", 0x200_0000)]
+        .map(|(name, apart)| String::from_utf8(told(&format!("{name}.json"), apart)).unwrap());
+    assert!(shared.contains("lpi 8192"), "{shared}");
+    assert!(apart.contains("configuration tables of more than 64 MiB"), "{apart}");
+}
+
 #[test]
 fn what_a_message_comes_to_is_told_where_redistributors_are_off_or_missing() {
     let (code, text) = changed("\"CTLR\":\"0x3\"", "\"CTLR\":\"0x2\"");

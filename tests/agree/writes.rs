@@ -193,7 +193,7 @@ impl Board {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(passim_tests::cases::any(64))]
 
     #[test]
     fn both_come_to_the_same(

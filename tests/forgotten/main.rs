@@ -25,7 +25,7 @@ use driver::{Driver, Operation};
 use kind::{ELSEWHERE, Flaw, Kind};
 use passim_smmu::choice::Completion;
 use passim_tests::mistakes::{self, Habit, Length, Mistaken, Numbers, Run};
-use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
+use proptest::prelude::{Strategy, any, prop, prop_assert_eq, proptest};
 use world::{Setup, World};
 
 const LENGTH: Length = Length { warm_up: 16, longest: 2400, bound: 800 };
@@ -37,7 +37,7 @@ fn numbers() -> impl Strategy<Value = Vec<u64>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(passim_tests::cases::any(96))]
 
     #[test]
     fn a_correct_driver_never_shows_anything(

@@ -25,7 +25,7 @@ mod world;
 
 use flaw::Flaw;
 use passim_tests::mistakes::{self, Habit, Length, Mistaken, Numbers, Run};
-use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
+use proptest::prelude::{Strategy, any, prop, prop_assert_eq, proptest};
 use world::{Operation, Setup, World};
 
 const LENGTH: Length = Length { warm_up: 8, longest: 240, bound: 60 };
@@ -35,7 +35,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(passim_tests::cases::any(24))]
 
     #[test]
     fn the_driver_never_shows_anything(

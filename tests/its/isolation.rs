@@ -90,7 +90,7 @@ fn machine(name: &'static str) -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(passim_tests::cases::any(48))]
 
     #[test]
     fn behind_an_its_a_device_raises_only_what_is_its_own(
@@ -122,7 +122,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(passim_tests::cases::any(32))]
 
     /// Two ITSs, and a container whose devices may write to the frames of both: each ITS finds only
     /// the writer's own events.

@@ -183,7 +183,6 @@ fn no_length_is_fatal() {
     let mut rig = victim(0);
     for fd in 3..=5 {
         for request in 0x3b64..0x3b7a {
-            // Requests that close or reset are tested elsewhere.
             for len in 0..72usize {
                 let mut bytes = vec![0; len];
                 let argsz = (len as u32).to_le_bytes();

@@ -9,6 +9,12 @@ pub fn drawn(config: Config, seed: u8) -> TestRunner {
     TestRunner::new_with_rng(Config { failure_persistence: None, ..config }, rng)
 }
 
+/// `cases` cases of `proptest!`, of which failing ones are printed, but not stored: by default all
+/// programs here would store them in one file, and each would repeat the others'.
+pub fn any(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, ..Config::default() }
+}
+
 /// A configuration of `cases` cases; shrinking a failing case takes up to 20 seconds.
 pub fn few(cases: u32) -> Config {
     Config { cases, max_shrink_iters: 2_000, max_shrink_time: 20_000, ..Config::default() }

@@ -52,7 +52,7 @@ fn caches() -> impl Strategy<Value = Caches> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(passim_tests::cases::any(48))]
 
     /// Eviction affects speed only: with caches of two geometries, and without, a correct driver's
     /// device reaches the same addresses.

@@ -15,6 +15,15 @@ fn rooms_are_under_500_lines() {
     assert!(large.is_empty(), "larger than {ROOM_LINES} lines:\n{}", large.join("\n"));
 }
 
+/// Whether a word, after those before it, may stand before `fn`.
+fn is_modifier(before: &[&str], word: &str) -> bool {
+    let modifiers = ["pub", "pub(crate)", "pub(super)", "pub(in", "const", "async", "unsafe"];
+    let follows = |other| before.last() == Some(&other);
+    let path = follows("pub(in") && word.ends_with(')');
+    let abi = follows("extern") && word.starts_with('"');
+    modifiers.contains(&word) || word == "extern" || path || abi
+}
+
 /// Functions, found by the indentation of their first line: rustfmt closes each at the same depth.
 fn functions(text: &str) -> Vec<(usize, String, usize)> {
     let lines: Vec<_> = text.lines().collect();
@@ -22,10 +31,9 @@ fn functions(text: &str) -> Vec<(usize, String, usize)> {
     for (at, line) in lines.iter().enumerate() {
         let bare = line.trim_start();
         let depth = line.len() - bare.len();
-        let words: Vec<_> = bare.split_whitespace().take(4).collect();
+        let words: Vec<_> = bare.split_whitespace().take(8).collect();
         let Some(place) = words.iter().position(|word| *word == "fn") else { continue };
-        let modifiers = ["pub", "pub(crate)", "pub(super)", "const", "async"];
-        if !words[..place].iter().all(|word| modifiers.contains(word)) {
+        if !words[..place].iter().enumerate().all(|(at, word)| is_modifier(&words[..at], word)) {
             continue;
         }
         let close = format!("{}}}", " ".repeat(depth));
@@ -54,10 +62,12 @@ fn functions_are_under_70_lines() {
 
 #[test]
 fn the_measure_sees_functions() {
-    let text = "pub fn a() {\n    b();\n}\nimpl X {\n    const fn c(\n        d: u8,\n    ) -> u8 {\n        d\n    }\n}\n";
+    let text = "pub fn a() {\n    b();\n}\nimpl X {\n    const fn c(\n        d: u8,\n    ) -> u8 {\n        d\n    }\n}\n\
+                pub(in crate::e) const fn f() {\n    g();\n}\n\
+                pub unsafe extern \"C\" fn h() {\n    i();\n}\n// no fn j() {\n}\n";
     let seen: Vec<_> =
         functions(text).into_iter().map(|(line, _, length)| (line, length)).collect();
-    assert_eq!(seen, [(1, 3), (5, 5)]);
+    assert_eq!(seen, [(1, 3), (5, 5), (11, 3), (14, 3)]);
 }
 
 /// The modules that a file declares, except tests.

@@ -6,7 +6,7 @@ use passim::machine::Machine;
 use passim::system::{Setup, System};
 use passim_tests::machines::{Drawn, Slot, machines};
 use passim_vfio::policy::Profile;
-use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
 /// Number of groups of a slot.
 fn groups_of(slot: Slot) -> usize {
@@ -23,7 +23,7 @@ fn group_numbers(machine: &Machine) -> BTreeSet<u32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(passim_tests::cases::any(32))]
 
     #[test]
     fn random_machines_boot_under_every_profile(drawn in machines()) {

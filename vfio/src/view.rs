@@ -276,6 +276,11 @@ impl Kernel {
         }
     }
 
+    /// The lowest page in `span` that the process can read and that is in this frame.
+    pub fn page_in(&self, pid: Pid, span: Span<UserAddr>, frame: PhysAddr) -> Option<UserAddr> {
+        self.processes.page_in(pid, span, frame)
+    }
+
     /// Whether the page in the frame at this physical address is pinned.
     pub fn is_pinned(&self, frame: PhysAddr) -> bool {
         self.processes.pins(frame) > 0

@@ -21,6 +21,7 @@ struct Entry {
 /// [`Forgetting`](crate::choice::its::Forgetting).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Cache {
+    caching: Caching,
     entries: Box<[Option<Entry>]>,
     /// Entries of another epoch are invalid.
     epoch: NonZeroU64,
@@ -39,6 +40,7 @@ impl Cache {
             Caching::All => 1 << IN_FRONT,
         };
         Self {
+            caching,
             entries: vec![None; slots].into_boxed_slice(),
             epoch: NonZeroU64::MIN,
             all: (caching == Caching::All).then(BTreeMap::new),
@@ -103,9 +105,9 @@ impl Cache {
         }
     }
 
-    /// Copies the other cache, if it has as many slots.
+    /// Copies the other cache, if it is of the same kind and size.
     pub(super) fn take_over(&mut self, other: &Self) {
-        if self.entries.len() == other.entries.len() {
+        if self.caching == other.caching {
             self.clone_from(other);
         }
     }

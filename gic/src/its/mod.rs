@@ -19,8 +19,10 @@
 //!
 //! An ITS does not raise interrupts itself: it sends [`Packet`]s to redistributors, which
 //! [`GicV3`](crate::v3::GicV3) delivers. Device, collection and interrupt translation tables are
-//! bytes in memory and nowhere else, so that memory always shows the current mappings; the
-//! exception is an ITS that is built with internal tables (`internal_tables`).
+//! bytes in memory and nowhere else, so that memory always shows the current mappings. There are
+//! three exceptions: an ITS that is built with internal tables (`internal_tables`), the collections
+//! that an ITS holds itself (GITS_TYPER.HCC), and events that have lost their collection
+//! (`orphans`).
 //!
 //! Not modelled: virtual LPIs, whose commands the decoder names but does not accept, and MPAM
 //! (GITS_MPAMIDR, GITS_PARTIDR, GITS_MPIDR), which GITS_TYPER does not report: the registers read

@@ -169,7 +169,9 @@ impl Its {
     ) -> Self {
         let mut its = Self::new(implementation, cpus);
         its.registers = saved.registers.clone();
-        its.held.clone_from(&saved.held);
+        // Those beyond, where fewer are held here, are unmapped: see `Saved::plan`.
+        let held = saved.held.iter().copied().chain(core::iter::repeat(None));
+        its.held = held.take(its.held.len()).collect();
         its.orphans.clone_from(&saved.orphans);
         its.reports.clone_from(&saved.reports);
         its.failed_writes.clone_from(&saved.failed_writes);

@@ -46,8 +46,8 @@ impl GicV3 {
 
     /// Notifies ITSs which LPIs a CPU's redistributor handles, and which have configuration.
     pub(super) fn tell_reach(&mut self, cpu: Cpu) {
-        let place = self.redistributors.get(cpu.index());
-        let on = place.filter(|place| place.is_on()).and_then(|place| place.lpis.as_ref());
+        let redist = self.redistributors.get(cpu.index());
+        let on = redist.filter(|redist| redist.is_on()).and_then(|redist| redist.lpis.as_ref());
         let bound = on.map_or(0, |lpis| lpis.bound());
         let configured = self.redistributors.iter().map(Redistributor::configured).max();
         for its in &mut self.its {

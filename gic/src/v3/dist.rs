@@ -6,6 +6,7 @@ use crate::identification::{self, Identification};
 use crate::priority;
 use crate::row::{BitRegister, FIRST_SPECIAL, ROW, Row, bits_of};
 use crate::{Signal, Size};
+use passim_model::IntId;
 use passim_model::bits::Field;
 
 /// The parameters of a distributor.
@@ -104,6 +105,11 @@ pub(super) enum Route {
     To(u32),
     /// To any CPU.
     Any,
+}
+
+/// The SPI that a value written to GICD_SETSPI_NSR or its siblings names.
+pub fn message_spi(value: u64) -> IntId {
+    IntId::new(MessageSpi::INTID.get(value) as u32)
 }
 
 impl Distributor {
@@ -317,7 +323,7 @@ impl Distributor {
         if !self.features.message_spis {
             return;
         }
-        let spi = MessageSpi::INTID.get(value) as u32;
+        let spi = message_spi(value).get();
         if spi >= FIRST_SPECIAL {
             return;
         }

@@ -71,7 +71,7 @@ impl GicV3 {
             if let Some(redistributor) = self.redistributors.get_mut(cpu.index()) {
                 redistributor.clear_pending(intid, memory);
             }
-            self.drop_unreferenced();
+            self.drop_unreferenced(intid);
         } else if let Some(row) = self.row_mut(cpu, intid) {
             row.states = row.states.acknowledge(1 << (intid % ROW));
         }

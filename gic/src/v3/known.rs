@@ -22,13 +22,13 @@ impl GicV3 {
         if !self.knows_in_common() {
             return;
         }
-        let here = self.redistributors.get(cpu.index()).and_then(|place| place.lpis.as_ref());
+        let here = self.redistributors.get(cpu.index()).and_then(|redist| redist.lpis.as_ref());
         if here.is_none_or(|lpis| lpis.known(intid) != 0) {
             return;
         }
-        let all = self.redistributors.iter().filter_map(|place| place.lpis.as_ref());
+        let all = self.redistributors.iter().filter_map(|redist| redist.lpis.as_ref());
         let known = all.map(|lpis| lpis.known(intid)).find(|known| *known != 0);
-        let here = self.redistributors.get_mut(cpu.index()).and_then(|place| place.lpis.as_mut());
+        let here = self.redistributors.get_mut(cpu.index()).and_then(|redist| redist.lpis.as_mut());
         if let Some((lpis, known)) = here.zip(known) {
             lpis.learn(intid, known);
         }
@@ -41,7 +41,7 @@ impl GicV3 {
         }
         let mut all = Vec::new();
         let others = self.redistributors.iter().enumerate().filter(|(n, _)| *n != cpu.index());
-        for lpis in others.filter_map(|(_, place)| place.lpis.as_ref()) {
+        for lpis in others.filter_map(|(_, redist)| redist.lpis.as_ref()) {
             let known = lpis.all_known();
             if all.len() < known.len() {
                 all.resize(known.len(), 0);
@@ -49,7 +49,7 @@ impl GicV3 {
             let unknown = all.iter_mut().zip(known).filter(|(all, _)| **all == 0);
             unknown.for_each(|(all, known)| *all = *known);
         }
-        let here = self.redistributors.get_mut(cpu.index()).and_then(|place| place.lpis.as_mut());
+        let here = self.redistributors.get_mut(cpu.index()).and_then(|redist| redist.lpis.as_mut());
         if let Some(lpis) = here {
             lpis.learn_all(&all, memory);
         }

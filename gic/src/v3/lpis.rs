@@ -54,7 +54,7 @@ pub(crate) struct Lpis {
     /// Which sets are not empty; without the last two.
     occupied: u64,
     /// The set that holds each LPI, plus one; 0 if the LPI is not pending.
-    place: Vec<u8>,
+    slot: Vec<u8>,
     /// Configuration bytes with [`KNOWN`] set; 0 for unknown.
     known: Vec<u8>,
     /// Failed loads and stores of the tables.
@@ -114,7 +114,7 @@ impl Lpis {
             table,
             waiting: [const { None }; PRIORITIES + 2],
             occupied: 0,
-            place: vec![0; count],
+            slot: vec![0; count],
             known: vec![0; count],
             aborts: 0,
         }
@@ -149,7 +149,7 @@ impl Lpis {
     fn scan(&mut self, memory: &Memory) {
         self.waiting.fill(None);
         self.occupied = 0;
-        self.place.fill(0);
+        self.slot.fill(0);
         self.read_pending(memory);
     }
 
@@ -185,14 +185,14 @@ impl Lpis {
     pub(crate) fn line(&self, intid: u32) -> Option<Line> {
         let lpi = self.number(intid)?;
         let known = u64::from(self.known[lpi as usize]);
-        let place = self.place[lpi as usize].checked_sub(1);
-        let level = place.filter(|place| usize::from(*place) < DISABLED);
+        let slot = self.slot[lpi as usize].checked_sub(1);
+        let level = slot.filter(|slot| usize::from(*slot) < DISABLED);
         let priority = match level {
             Some(level) => level << BELOW_PRIORITY,
             None => self.priority(known as u8),
         };
         Some(Line {
-            state: if place.is_some() { State::Pending } else { State::Inactive },
+            state: if slot.is_some() { State::Pending } else { State::Inactive },
             trigger: Trigger::Edge,
             enabled: level.is_some() || LpiConfiguration::ENABLE.is_set(known),
             group1: true,
@@ -214,7 +214,7 @@ impl Lpis {
     }
 
     fn is_pending(&self, lpi: u32) -> bool {
-        self.place[lpi as usize] != 0
+        self.slot[lpi as usize] != 0
     }
 
     /// Failed loads and stores of the tables.
@@ -375,16 +375,16 @@ impl Lpis {
         if bound == self.bound {
             return;
         }
-        let waits = |lpi| (lpi, usize::from(self.place[lpi as usize]) - 1);
+        let waits = |lpi| (lpi, usize::from(self.slot[lpi as usize]) - 1);
         let waiting: Vec<_> = self.waiting().into_iter().map(waits).collect();
         let count = bound.saturating_sub(FIRST_LPI);
         self.bound = bound;
         self.waiting.fill(None);
         self.occupied = 0;
-        self.place = vec![0; count as usize];
+        self.slot = vec![0; count as usize];
         self.known = vec![0; count as usize];
-        for (lpi, place) in waiting.into_iter().filter(|(lpi, _)| *lpi < count) {
-            self.place_in(place, lpi);
+        for (lpi, slot) in waiting.into_iter().filter(|(lpi, _)| *lpi < count) {
+            self.place_in(slot, lpi);
         }
     }
 
@@ -428,7 +428,7 @@ impl Lpis {
     #[inline(never)]
     fn settle(&mut self, lpi: u32, memory: &Memory) {
         let wanted = self.wanted(lpi, memory);
-        if let Some(now) = self.place[lpi as usize].checked_sub(1).map(usize::from) {
+        if let Some(now) = self.slot[lpi as usize].checked_sub(1).map(usize::from) {
             let sticks = self.choices.pending_priority == PendingPriority::Sticks
                 && wanted != DISABLED
                 && now < DISABLED;
@@ -443,21 +443,21 @@ impl Lpis {
     /// Puts an LPI that is in no set into this one, which makes it pending.
     #[inline]
     fn place_in(&mut self, wanted: usize, lpi: u32) {
-        let count = self.place.len();
+        let count = self.slot.len();
         self.waiting[wanted].get_or_insert_with(|| empty_set(count)).insert(lpi);
         // Sets from index 64 on have no bit: `highest` does not search them.
         self.occupied |= 1u64.checked_shl(wanted as u32).unwrap_or(0);
-        self.place[lpi as usize] = wanted as u8 + 1;
+        self.slot[lpi as usize] = wanted as u8 + 1;
     }
 
     /// Removes an LPI from its set, which makes it not pending.
     fn unplace(&mut self, lpi: u32) {
-        let Some(place) = self.place[lpi as usize].checked_sub(1) else { return };
-        self.place[lpi as usize] = 0;
-        if let Some(set) = &mut self.waiting[usize::from(place)] {
+        let Some(slot) = self.slot[lpi as usize].checked_sub(1) else { return };
+        self.slot[lpi as usize] = 0;
+        if let Some(set) = &mut self.waiting[usize::from(slot)] {
             set.remove(lpi);
             if set.is_empty() {
-                self.occupied &= !1u64.checked_shl(u32::from(place)).unwrap_or(0);
+                self.occupied &= !1u64.checked_shl(u32::from(slot)).unwrap_or(0);
             }
         }
     }

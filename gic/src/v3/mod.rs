@@ -49,6 +49,7 @@ pub use dist::Features as DistributorFeatures;
 pub use dist::Groups;
 pub use dist::OneOfN;
 pub use dist::SgiGroups;
+pub use dist::message_spi;
 pub use packet::Packet;
 pub use redist::Features as RedistributorFeatures;
 pub use redist::Sleep;
@@ -244,7 +245,14 @@ impl GicV3 {
                 self.spread_invalidations(memory);
                 self.tell_others(cpu, offset, size, value, memory);
                 self.tell_reach(cpu);
-                self.drop_unreferenced();
+                match offset {
+                    gicr::SETLPIR | gicr::CLRLPIR | gicr::INVLPIR => {
+                        self.drop_unreferenced(LpiRegister::INTID.get(value) as u32);
+                    }
+                    // Registers of SGIs and PPIs.
+                    gicr::SGI_BASE.. => {}
+                    _ => self.drop_all_unreferenced(),
+                }
             }
             Block::Its(n) => {
                 if let Some(its) = self.its.get_mut(usize::from(n)) {
@@ -319,9 +327,12 @@ impl GicV3 {
         let its = self.its.iter_mut().any(|its| its.step(memory) == Progress::Worked);
         self.deliver_all(memory);
         let mut redistributors = self.redistributors.iter_mut();
-        let worked = its || redistributors.any(|redistributor| redistributor.step(memory));
+        let here = !its && redistributors.any(|redistributor| redistributor.step(memory));
         self.spread_invalidations(memory);
-        if worked { Progress::Worked } else { Progress::Idle }
+        if here {
+            self.drop_all_unreferenced();
+        }
+        if its || here { Progress::Worked } else { Progress::Idle }
     }
 
     /// Delivers every packet that is on its way, and completes register operations, as happens in
@@ -331,10 +342,16 @@ impl GicV3 {
             its.settle();
         }
         self.deliver_all(memory);
+        let mut worked = false;
         for redistributor in &mut self.redistributors {
-            while redistributor.step(memory) {}
+            while redistributor.step(memory) {
+                worked = true;
+            }
         }
         self.spread_invalidations(memory);
+        if worked {
+            self.drop_all_unreferenced();
+        }
     }
 
     fn deliver_all(&mut self, memory: &mut Memory) {
@@ -380,7 +397,7 @@ impl GicV3 {
 
     /// The pending LPIs of a CPU, ascending.
     pub fn pending_lpis(&self, cpu: Cpu) -> Vec<IntId> {
-        let lpis = self.redistributors.get(cpu.index()).and_then(|place| place.lpis.as_ref());
+        let lpis = self.redistributors.get(cpu.index()).and_then(|redist| redist.lpis.as_ref());
         lpis.map_or(Vec::new(), |lpis| lpis.pending().into_iter().map(IntId::new).collect())
     }
 
@@ -460,7 +477,7 @@ impl GicV3 {
     /// A row of SGIs, PPIs or SPIs, mutable.
     fn row_mut(&mut self, cpu: Cpu, intid: u32) -> Option<&mut crate::row::Row> {
         match intid {
-            0..ROW => self.redistributors.get_mut(cpu.index()).map(|place| &mut place.row),
+            0..ROW => self.redistributors.get_mut(cpu.index()).map(|redist| &mut redist.row),
             ROW.. => self.distributor.row_mut((intid / ROW) as usize),
         }
     }

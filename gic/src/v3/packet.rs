@@ -57,7 +57,11 @@ impl GicV3 {
     pub fn deliver(&mut self, cpu: Cpu, packet: Packet, memory: &mut Memory) -> bool {
         let found = self.deliver_to_place(cpu, packet, memory);
         let found = found.unwrap_or_else(|| self.deliver_to(cpu, packet, memory));
-        self.drop_unreferenced();
+        match packet.intid() {
+            Some(intid) => self.drop_unreferenced(intid.get()),
+            None if packet == Packet::Nothing => {}
+            None => self.drop_all_unreferenced(),
+        }
         found
     }
 
@@ -67,7 +71,7 @@ impl GicV3 {
             Packet::SetPending(intid) => return self.pend(cpu, intid, memory),
             Packet::Move(intid, to) => return self.move_lpi(intid, cpu, to, memory),
             Packet::MappedNowhere(intid) => {
-                let all = self.redistributors.iter_mut().filter_map(|place| place.lpis.as_mut());
+                let all = self.redistributors.iter_mut().filter_map(|redist| redist.lpis.as_mut());
                 all.for_each(|lpis| lpis.mapped_here(intid.get(), memory));
                 return true;
             }
@@ -78,8 +82,8 @@ impl GicV3 {
             _ => {}
         }
         let stays = matches!(packet, Packet::MoveAll(to) if !self.takes_moves(to));
-        let place = self.redistributors.get_mut(cpu.index());
-        let Some(lpis) = place.and_then(|place| place.lpis.as_mut()) else { return false };
+        let redist = self.redistributors.get_mut(cpu.index());
+        let Some(lpis) = redist.and_then(|redist| redist.lpis.as_mut()) else { return false };
         match packet {
             // No table is read in this case either: QEMU's gicv3_redist_movall_lpis.
             Packet::MoveAll(_) if stays => {}
@@ -97,8 +101,8 @@ impl GicV3 {
                 for intid in lpis.pending().into_iter().rev() {
                     self.move_lpi(IntId::new(intid), cpu, to, memory);
                 }
-                let place = self.redistributors.get_mut(to.index());
-                if let Some(lpis) = place.and_then(|place| place.lpis.as_mut()) {
+                let redist = self.redistributors.get_mut(to.index());
+                if let Some(lpis) = redist.and_then(|redist| redist.lpis.as_mut()) {
                     lpis.look_again(memory);
                 }
                 return true;
@@ -123,7 +127,7 @@ impl GicV3 {
                     self.bring_known(cpu, intid.get());
                 }
                 match self.redistributors.get_mut(cpu.index()) {
-                    Some(place) => place.set_pending(intid.get(), memory),
+                    Some(redist) => redist.set_pending(intid.get(), memory),
                     None => false,
                 }
             }
@@ -136,7 +140,7 @@ impl GicV3 {
 
     /// Whether a move to this CPU takes effect: its LPIs arrive there, or are lost.
     fn takes_moves(&self, to: Cpu) -> bool {
-        let on = self.redistributors.get(to.index()).is_some_and(|place| place.is_on());
+        let on = self.redistributors.get(to.index()).is_some_and(|redist| redist.is_on());
         on || self.implementation.choices.move_to_disabled != MoveToDisabled::Stay
     }
 
@@ -146,28 +150,28 @@ impl GicV3 {
         if from == to {
             return false;
         }
-        let source = self.redistributors.get(from.index()).and_then(|place| place.lpis.as_ref());
+        let source = self.redistributors.get(from.index()).and_then(|redist| redist.lpis.as_ref());
         let known = source.map_or(0, |lpis| lpis.known(intid.get()));
         let off = self.implementation.choices.move_to_disabled;
         let target = self.redistributors.get_mut(to.index());
-        let target = target.filter(|place| place.is_on() || off == MoveToDisabled::Move);
-        let target = target.and_then(|place| place.lpis.as_mut());
+        let target = target.filter(|redist| redist.is_on() || off == MoveToDisabled::Move);
+        let target = target.and_then(|redist| redist.lpis.as_mut());
         let able = target.is_some_and(|lpis| lpis.take_over(intid.get(), known, memory));
         let lost = off == MoveToDisabled::Lost;
         if !able && !lost {
             return false;
         }
         let source = self.redistributors.get_mut(from.index());
-        if let Some(lpis) = source.and_then(|place| place.lpis.as_mut()) {
+        if let Some(lpis) = source.and_then(|redist| redist.lpis.as_mut()) {
             lpis.moved_away(intid.get());
         }
         let source = self.redistributors.get_mut(from.index());
-        let pending = source.is_some_and(|place| place.clear_pending(intid.get(), memory));
+        let pending = source.is_some_and(|redist| redist.clear_pending(intid.get(), memory));
         if !pending {
             return false;
         }
         let target = self.redistributors.get_mut(to.index());
-        if let Some(lpis) = target.and_then(|place| place.lpis.as_mut()) {
+        if let Some(lpis) = target.and_then(|redist| redist.lpis.as_mut()) {
             lpis.moved_here(intid.get(), memory);
             if off == MoveToDisabled::Move {
                 return lpis.set_pending(intid.get(), memory);

@@ -150,7 +150,7 @@ impl GicV3 {
     // update_affinity: an LPI on no ap_list stays on none.
     fn take_to(&mut self, intid: u32, to: Cpu, memory: &mut Memory) -> bool {
         let Some(place) = self.places.get(intid) else { return false };
-        let on = self.redistributors.get(to.index()).is_some_and(|place| place.is_on());
+        let on = self.redistributors.get(to.index()).is_some_and(|redist| redist.is_on());
         let off = self.implementation.choices.move_to_disabled;
         if place.cpu() == Some(to) || !on && off == MoveToDisabled::Stay {
             return false;
@@ -185,24 +185,32 @@ impl GicV3 {
         }
     }
 
-    /// Drops LPIs that no event maps to, unless a CPU can take them.
-    pub(super) fn drop_unreferenced(&mut self) {
-        if self.places.unreferenced.is_empty() {
+    /// Drops an LPI if no event maps to it, unless its CPU can take it. To be called after whatever
+    /// may have ended either.
+    pub(super) fn drop_unreferenced(&mut self, intid: u32) {
+        if !self.places.unreferenced.contains(&intid) {
             return;
         }
-        for intid in core::mem::take(&mut self.places.unreferenced) {
-            let cpu = self.places.slot(intid).and_then(|place| place.cpu());
-            let lpis = self.lpis_at(cpu);
-            if lpis.as_ref().is_some_and(|lpis| lpis.waits(intid)) {
-                self.places.unreferenced.insert(intid);
-                continue;
-            }
-            if let Some(lpis) = lpis {
-                lpis.withdraw(intid);
-            }
-            if let Some(slot) = self.places.slot(intid) {
-                *slot = Place::default();
-            }
+        let cpu = self.places.slot(intid).and_then(|place| place.cpu());
+        let lpis = self.lpis_at(cpu);
+        if lpis.as_ref().is_some_and(|lpis| lpis.waits(intid)) {
+            return;
+        }
+        if let Some(lpis) = lpis {
+            lpis.withdraw(intid);
+        }
+        if let Some(slot) = self.places.slot(intid) {
+            *slot = Place::default();
+        }
+        self.places.unreferenced.remove(&intid);
+    }
+
+    /// As [`GicV3::drop_unreferenced`], for every LPI: after a change of all pending bits or of all
+    /// configuration.
+    pub(super) fn drop_all_unreferenced(&mut self) {
+        let all: Vec<_> = self.places.unreferenced.iter().copied().collect();
+        for intid in all {
+            self.drop_unreferenced(intid);
         }
     }
 

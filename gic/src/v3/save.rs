@@ -33,8 +33,8 @@ impl GicV3 {
         self.settle(memory);
         let its = self.its.iter_mut().map(|its| its.save(memory)).collect();
         self.write_places(memory);
-        let places = self.redistributors.iter_mut();
-        let redistributors = places.map(|place| place.save(memory)).collect();
+        let redists = self.redistributors.iter_mut();
+        let redistributors = redists.map(|redist| redist.save(memory)).collect();
         let (distributor, interfaces) = (self.distributor.clone(), self.interfaces.clone());
         Saved { distributor, interfaces, redistributors, its }
     }
@@ -56,8 +56,8 @@ impl GicV3 {
         }
         let one = gic.implementation.choices.property_table == PropertyTable::Shared;
         let shared = one.then(|| shared_propbaser(&saved.redistributors)).flatten();
-        for (place, saved) in gic.redistributors.iter_mut().zip(&saved.redistributors) {
-            place.restore(saved, shared, memory);
+        for (redist, saved) in gic.redistributors.iter_mut().zip(&saved.redistributors) {
+            redist.restore(saved, shared, memory);
         }
         gic.gather_places(memory);
         (0..cpus).for_each(|n| gic.tell_reach(Cpu::new(n)));

@@ -88,7 +88,7 @@ impl Msi {
         config: &mut Config,
         requester: Requester,
         vector: u16,
-        may_write: bool,
+        is_bus_master: bool,
     ) -> Raised {
         if u64::from(vector) >= 1 << self.vectors_lg2(config) {
             return Raised::Lost(Lost::NoVector);
@@ -98,7 +98,7 @@ impl Msi {
             self.set_pending(config, pending);
             return Raised::Pending;
         }
-        if !may_write {
+        if !is_bus_master {
             return Raised::Lost(Lost::NoBusMaster);
         }
         Raised::Sent(self.message(config, requester, vector))

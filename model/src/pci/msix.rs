@@ -180,7 +180,7 @@ impl Msix {
         config: &Config,
         requester: Requester,
         vector: u16,
-        may_write: bool,
+        is_bus_master: bool,
     ) -> Raised {
         let masks_all = self.masks_all(config);
         let Some(entry) = self.entries.get(usize::from(vector)) else {
@@ -190,7 +190,7 @@ impl Msix {
             self.pending[usize::from(vector) / 64] |= 1 << (vector % 64);
             return Raised::Pending;
         }
-        if !may_write {
+        if !is_bus_master {
             return Raised::Lost(Lost::NoBusMaster);
         }
         Raised::Sent(Self::message(requester, entry))

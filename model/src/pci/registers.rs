@@ -132,7 +132,7 @@ impl Registers {
 
     /// Whether the function may make transactions of its own: Bus Master Enable is set, and it is
     /// in D0. PCI 3.0 6.2.2; PCI PM 1.2 5.4.
-    pub fn may_write(&self) -> bool {
+    pub fn is_bus_master(&self) -> bool {
         Command::BUS_MASTER.is_set(self.config.u16(header::COMMAND)) && self.is_awake()
     }
 
@@ -250,15 +250,17 @@ impl Registers {
 
     /// Raises a vector, counted from 0: of MSI-X where that is enabled, of MSI otherwise.
     pub fn raise(&mut self, vector: u16) -> Raised {
-        let may_write = self.may_write();
+        let is_bus_master = self.is_bus_master();
         let Self { requester, config, msi, msix, .. } = self;
         if let Some(msix) = msix
             && msix.is_enabled(config)
         {
-            return msix.raise(config, *requester, vector, may_write);
+            return msix.raise(config, *requester, vector, is_bus_master);
         }
         match msi {
-            Some(msi) if msi.is_enabled(config) => msi.raise(config, *requester, vector, may_write),
+            Some(msi) if msi.is_enabled(config) => {
+                msi.raise(config, *requester, vector, is_bus_master)
+            }
             _ => Raised::Lost(Lost::Disabled),
         }
     }
@@ -280,7 +282,7 @@ impl Registers {
 
     /// The pending messages that nothing holds back any more.
     fn release(&mut self) -> Vec<Message> {
-        if !self.may_write() {
+        if !self.is_bus_master() {
             return Vec::new();
         }
         let Self { requester, config, msi, msix, .. } = self;

@@ -79,6 +79,11 @@ const KEYS: [(&str, &[&str]); 20] = [
 ];
 
 impl GicBuilt {
+    /// The keys of all features.
+    pub fn keys() -> impl Iterator<Item = &'static str> {
+        KEYS.iter().map(|(key, _)| *key)
+    }
+
     /// Sets a feature by its key, whose words `-` or `_` separates.
     ///
     /// # Errors
@@ -110,9 +115,8 @@ impl GicBuilt {
             }
             "intid-bits" => self.intid_bits = Some(number(value, 14, 24)?),
             "lpis" => {
-                let lpis = number(value, 4, 1 << 24)?;
-                self.lpis = lpis.is_power_of_two().then_some(lpis);
-                self.lpis?;
+                let lpis = number(value, 4, 1 << 24).filter(|lpis| lpis.is_power_of_two())?;
+                self.lpis = Some(lpis);
             }
             "held-collections" => self.held_collections = Some(number(value, 0, 255)? as u8),
             "targets" => self.by_address = Some(one_of(value, ["number", "address"])? == 1),

@@ -73,7 +73,7 @@ struct MachineFile {
     #[serde(default)]
     platform: Vec<Spanned<PlatformFile>>,
     #[serde(default)]
-    irqs_allocated: Vec<u32>,
+    irqs_allocated: Vec<Spanned<u32>>,
 }
 
 /// Where groups come from; from the hierarchy unless said.
@@ -241,15 +241,34 @@ struct ReservedFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeldFile {
-    irq: u32,
+    irq: Spanned<u32>,
     vector: u16,
     name: String,
 }
 
 impl HeldFile {
-    fn into_held(self) -> HeldVector {
-        let Self { irq, vector, name } = self;
-        HeldVector { irq, vector, name }
+    /// The vectors that a kernel's driver holds, ascending by interrupt number.
+    fn all(files: Vec<Self>, source: &SourceText) -> Result<Vec<HeldVector>, InputError> {
+        let mut held = Vec::new();
+        for Self { irq, vector, name } in files {
+            held.push(HeldVector { irq: irq_number(&irq, source)?, vector, name });
+        }
+        held.sort_by_key(|held| held.irq);
+        Ok(held)
+    }
+}
+
+/// An interrupt number of Linux. It is a positive `int`, and never 0, which means none.
+// 6.12 kernel/irq/internals.h: MAX_SPARSE_IRQS is INT_MAX.
+fn irq_number(irq: &Spanned<u32>, source: &SourceText) -> Result<u32, InputError> {
+    const MOST: u32 = i32::MAX as u32;
+    match *irq.get_ref() {
+        number @ 1..MOST => Ok(number),
+        number => {
+            let message = format!("there is no interrupt number {number}");
+            Err(refuse(source, irq.span(), message)
+                .with_hint(format!("Linux has 1 to {}", MOST - 1)))
+        }
     }
 }
 
@@ -307,7 +326,8 @@ impl MachineFile {
             platforms: self.platform,
         };
         let Completed { functions, platforms, said } = devices.complete(&iommu, &gic, source)?;
-        let mut irqs_allocated = self.irqs_allocated;
+        let allocated = self.irqs_allocated.iter().map(|irq| irq_number(irq, source));
+        let mut irqs_allocated = allocated.collect::<Result<Vec<_>, _>>()?;
         irqs_allocated.sort_unstable();
         irqs_allocated.dedup();
         let (default, parameters) = (Parameters::default(), self.vfio_iommu_type1);

@@ -257,6 +257,25 @@ fn what_is_not_known_is_refused() {
 }
 
 #[test]
+fn an_interrupt_number_is_a_positive_int() {
+    let held = |irq: u64| {
+        format!("class = 0x00ff00\nheld = [{{ irq = {irq}, vector = 0, name = \"it\" }}]")
+    };
+    let allocated = |irq: u64| format!("cpus = 1\nirqs_allocated = [3, {irq}]");
+    for irq in [0, 0x7fff_ffff, 0xffff_ffff] {
+        let said = format!("there is no interrupt number {irq}");
+        let error = refusal("class = 0x00ff00", &held(irq));
+        assert!(error.contains(&said), "{error}");
+        let error = refusal("cpus = 1", &allocated(irq));
+        assert!(error.starts_with("m.toml:4:22: ") && error.contains(&said), "{error}");
+    }
+    for irq in [1, 0x7fff_fffe] {
+        parse(&SMALL.replacen("cpus = 1", &allocated(irq), 1)).unwrap();
+        parse(&SMALL.replacen("class = 0x00ff00", &held(irq), 1)).unwrap();
+    }
+}
+
+#[test]
 fn a_machine_sets_single_choices_or_says_which_it_does_not_know() {
     let with = |line: &str| SMALL.replacen("cpus = 1", &format!("cpus = 1\npolicy = {line}"), 1);
     let machine = parse(&with("{ zero-page = \"unshared\" }")).unwrap();

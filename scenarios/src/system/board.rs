@@ -83,7 +83,8 @@ impl Slot {
 
     /// The source of its transactions.
     pub(super) fn initiator(&self) -> Initiator {
-        Initiator { requester: self.registers.requester(), smmu: self.smmu, asks: None }
+        let requester = self.registers.requester();
+        Initiator { requester, smmu: self.smmu, function: None, asks: None }
     }
 }
 
@@ -273,12 +274,14 @@ impl Board {
 
     /// Resets the function at `rid`.
     pub(super) fn reset_function(&mut self, rid: Rid) {
-        if let Some(slot) = self.slot_index(rid).and_then(|index| self.slots.get_mut(index)) {
-            slot.registers.reset();
-            slot.follow_ats();
-            let requester = slot.registers.requester();
-            self.forget_outstanding(&requester);
+        let Some(function) = self.slot_index(rid) else { return };
+        let slot = &mut self.slots[function];
+        slot.registers.reset();
+        slot.follow_ats();
+        if let Some(edu) = &mut slot.edu {
+            edu.reset();
         }
+        self.forget_outstanding(function);
     }
 
     /// The interrupt controller, on a machine with a GICv2.

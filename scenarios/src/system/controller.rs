@@ -16,8 +16,6 @@ use crate::machine::GicIts;
 /// GICD_SETSPI_NSR and GICR_SETLPIR, GICD_CLRSPI_NSR and GICR_CLRLPIR. IHI 0069 H 12.8, 12.10.
 const SET_NSR: u64 = 0x40;
 const CLEAR_NSR: u64 = 0x48;
-/// GICD_SETSPI_NSR.INTID.
-const SPI_BITS: u32 = 0x1fff;
 
 fn is_pending(state: State) -> bool {
     matches!(state, State::Pending | State::ActivePending)
@@ -260,7 +258,8 @@ impl Controller {
         self.is_doorbell(number).then_some(nothing)
     }
 
-    /// A device writes where a GICv3 without an ITS takes messages: IHI 0069 H 12.9
+    /// A device writes where a GICv3, with ITSs or without, takes messages by a register, if it is
+    /// built to: IHI 0069 H 12.9
     /// (GICD_SETSPI_NSR, GICD_CLRSPI_NSR), 12.11 (GICR_SETLPIR, GICR_CLRLPIR). Nobody asks who it
     /// is.
     fn message_by_register(
@@ -273,10 +272,9 @@ impl Controller {
             return Arrival::Ignored;
         };
         let (intid, cpu) = match block {
-            v3::Block::Redistributor(cpu) => (size.cut(value) as u32, cpu),
-            _ => (size.cut(value) as u32 & SPI_BITS, Cpu::default()),
+            v3::Block::Redistributor(cpu) => (IntId::new(size.cut(value) as u32), cpu),
+            _ => (v3::message_spi(size.cut(value)), Cpu::default()),
         };
-        let intid = IntId::new(intid);
         let waits = |gic: &GicV3| gic.line(cpu, intid).is_some_and(|line| is_pending(line.state));
         let before = waits(gic);
         gic.store(block, offset, size, value, memory);

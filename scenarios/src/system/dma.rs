@@ -62,6 +62,8 @@ pub struct DeviceWrite<'a> {
     pub requester: Requester,
     /// The SMMU it passes; `None` for none, where addresses are physical.
     pub smmu: Option<usize>,
+    /// Its index among [`Board::slots`], for a device on PCI.
+    pub function: Option<usize>,
     /// The address.
     pub at: Iova,
     /// The data.
@@ -74,6 +76,8 @@ pub(super) struct Initiator {
     pub(super) requester: Requester,
     /// `None` for a device that passes none.
     pub(super) smmu: Option<usize>,
+    /// The function, for a device on PCI.
+    pub(super) function: Option<usize>,
     /// The function, if it requests translations before it accesses.
     pub(super) asks: Option<usize>,
 }
@@ -154,7 +158,7 @@ impl System {
         let slot = device.rid().and_then(|rid| self.board.slot_index(rid));
         let asks = slot.filter(|slot| self.board.asks(*slot));
         let smmu = smmu.filter(|smmu| *smmu < self.board.iommus());
-        Ok(Initiator { requester, smmu, asks })
+        Ok(Initiator { requester, smmu, function: slot, asks })
     }
 }
 
@@ -176,7 +180,7 @@ impl Board {
             {
                 piece.reach = Reach::Silence(pa);
             }
-            self.keep_read(initiator.smmu, initiator.requester, piece, (done, len));
+            self.keep_read(initiator, piece, (done, len));
             done += len;
         }
         Ok(pieces)
@@ -195,7 +199,7 @@ impl Board {
             let len = size_of_piece(piece);
             let piece_bytes = &bytes[done..done + len];
             piece.reach = self.write_piece(piece.reach, &initiator.requester, piece_bytes);
-            self.keep_write(initiator.smmu, initiator.requester, piece, piece_bytes);
+            self.keep_write(initiator, piece, piece_bytes);
             done += len;
         }
         Ok(pieces)
@@ -205,7 +209,7 @@ impl Board {
     /// interrupt is pending, or in flight, when this returns; no CPU has acknowledged it.
     #[inline]
     pub fn device_write(&mut self, write: DeviceWrite<'_>) -> Reach {
-        let DeviceWrite { requester, smmu, at, bytes } = write;
+        let DeviceWrite { requester, smmu, at, bytes, .. } = write;
         let Some(pa) = self.glance(smmu, requester, at, Access::WRITE) else {
             return self.device_write_behind(&write);
         };
@@ -220,13 +224,14 @@ impl Board {
     /// As [`Board::device_write`], where the fast path has no answer.
     #[inline(never)]
     fn device_write_behind(&mut self, write: &DeviceWrite<'_>) -> Reach {
-        let &DeviceWrite { requester, smmu, at, bytes } = write;
+        let &DeviceWrite { requester, smmu, function, at, bytes } = write;
         let reach = self.reach(smmu, requester, at, Access::WRITE);
         if !matches!(reach, Reach::Stalled(_)) {
             return self.write_piece(reach, &requester, bytes);
         }
         if let Some(iova) = Span::from_size(at, bytes.len() as u64) {
-            self.keep_write(smmu, requester, &Piece { iova, reach }, bytes);
+            let initiator = Initiator { requester, smmu, function, asks: None };
+            self.keep_write(initiator, &Piece { iova, reach }, bytes);
         }
         reach
     }
@@ -273,7 +278,7 @@ impl Board {
         /// The smallest granule.
         const PIECE_LG2: u32 = 12;
         let whole = Span::from_size(iova, len as u64).ok_or(NoTransfer::Size)?;
-        let Initiator { requester, smmu, asks } = initiator;
+        let Initiator { requester, smmu, asks, .. } = initiator;
         let access = match direction {
             Direction::Read => Access::READ,
             Direction::Write => Access::WRITE,

@@ -187,6 +187,13 @@ impl Edu {
         None
     }
 
+    /// The function is reset: a transfer that waits is over, and no interrupt follows it. Registers
+    /// stay as they are.
+    // QEMU hw/misc/edu.c: the device registers no reset of its own.
+    pub(super) fn reset(&mut self) {
+        (self.waiting, self.interrupt_follows) = (0, false);
+    }
+
     /// Sets bits of the status, and raises the interrupt if any is set.
     fn interrupt(&mut self, bits: u64) -> Option<Work> {
         self.status |= bits;
@@ -234,8 +241,8 @@ impl Board {
     fn carry(&mut self, function: usize) -> usize {
         let asks = self.asks(function).then_some(function);
         let Some(slot) = self.slot_mut(function) else { return 0 };
-        let may_write = slot.registers.may_write();
-        let initiator = Initiator { asks, ..slot.initiator() };
+        let is_bus_master = slot.registers.is_bus_master();
+        let initiator = Initiator { function: Some(function), asks, ..slot.initiator() };
         let Some(edu) = &slot.edu else { return 0 };
         let Some(Transfer { bus, offset, len, direction }) = edu.transfer() else { return 0 };
         let dma = edu.device.dma(bus, offset, len, direction);
@@ -243,11 +250,11 @@ impl Board {
         let pieces = match direction {
             Direction::Write => {
                 let bytes = edu.device.outgoing(&dma).to_vec();
-                may_write.then(|| self.dma_write(initiator, bus, &bytes))
+                is_bus_master.then(|| self.dma_write(initiator, bus, &bytes))
             }
             Direction::Read => {
                 let mut bytes = vec![0; len];
-                let read = may_write.then(|| self.dma_read(initiator, bus, &mut bytes));
+                let read = is_bus_master.then(|| self.dma_read(initiator, bus, &mut bytes));
                 let came = matches!(read, Some(Ok(_))).then_some(bytes.as_slice());
                 if let Some(edu) = self.slot_mut(function).and_then(|slot| slot.edu.as_mut()) {
                     edu.device.incoming(&dma, came);
@@ -256,7 +263,7 @@ impl Board {
             }
         };
         let pieces = pieces.and_then(Result::ok).unwrap_or_default();
-        self.give_to_engine(function, initiator.smmu, &pieces, offset)
+        self.give_to_engine(initiator.smmu, &pieces, offset)
     }
 
     /// Stores the bytes of a read that had stalled into the buffer.

@@ -103,8 +103,9 @@ impl Board {
     /// Takes a message of a device through its SMMU to where it goes.
     fn take_away(&mut self, from: Endpoint, smmu: Option<usize>, message: Message) -> Delivery {
         let Message { requester, at, data, .. } = message;
-        let reach =
-            self.device_write(DeviceWrite { requester, smmu, at, bytes: &data.to_le_bytes() });
+        let function = from.rid().and_then(|rid| self.slot_index(rid));
+        let bytes = &data.to_le_bytes();
+        let reach = self.device_write(DeviceWrite { requester, smmu, function, at, bytes });
         let delivery = Delivery { from, message, reach };
         tracing::debug!(target: passim_model::event::TRANSLATE, ?delivery, "message");
         self.note(delivery);

@@ -7,7 +7,7 @@
 use passim_model::{Direction, Host, Requester, Span};
 
 use super::Board;
-use super::dma::{Piece, Reach};
+use super::dma::{Initiator, Piece, Reach};
 use super::smmu::{Outcome, Smmu, Stalled};
 
 /// Most pieces that continued and are kept until taken.
@@ -20,10 +20,12 @@ pub(super) struct Outstanding {
     /// The SMMU's ticket for it.
     ticket: u64,
     requester: Requester,
+    /// The function, for a device on PCI. Functions behind one bridge share their requester.
+    function: Option<usize>,
     iova: Span<passim_model::Iova>,
     cargo: Cargo,
-    /// The function whose DMA engine made the transfer, if one did.
-    engine: Option<usize>,
+    /// Whether the function's DMA engine made the transfer.
+    engine: bool,
 }
 
 /// The data of a piece.
@@ -77,45 +79,33 @@ impl Smmu {
 
 impl Board {
     /// Keeps the bytes of a write's piece, if it stalled.
-    pub(super) fn keep_write(
-        &mut self,
-        smmu: Option<usize>,
-        requester: Requester,
-        piece: &Piece,
-        bytes: &[u8],
-    ) {
-        self.keep(smmu, requester, piece, || Cargo::Write(bytes.to_vec()));
+    pub(super) fn keep_write(&mut self, initiator: Initiator, piece: &Piece, bytes: &[u8]) {
+        self.keep(initiator, piece, || Cargo::Write(bytes.to_vec()));
     }
 
     /// Keeps the place of a read's piece, from `offset` of the transfer on, if it stalled.
     pub(super) fn keep_read(
         &mut self,
-        smmu: Option<usize>,
-        requester: Requester,
+        initiator: Initiator,
         piece: &Piece,
         (offset, len): (usize, usize),
     ) {
-        self.keep(smmu, requester, piece, || Cargo::Read { len, offset });
+        self.keep(initiator, piece, || Cargo::Read { len, offset });
     }
 
-    fn keep(
-        &mut self,
-        smmu: Option<usize>,
-        requester: Requester,
-        piece: &Piece,
-        cargo: impl FnOnce() -> Cargo,
-    ) {
+    fn keep(&mut self, initiator: Initiator, piece: &Piece, cargo: impl FnOnce() -> Cargo) {
+        let Initiator { requester, smmu, function, .. } = initiator;
         let (Some(smmu), Reach::Stalled(stalled)) = (smmu, &piece.reach) else { return };
         let ticket = stalled.ticket();
-        let (iova, engine, cargo) = (piece.iova, None, cargo());
-        self.outstanding.push(Outstanding { smmu, ticket, requester, iova, cargo, engine });
+        let (iova, engine, cargo) = (piece.iova, false, cargo());
+        let it = Outstanding { smmu, ticket, requester, function, iova, cargo, engine };
+        self.outstanding.push(it);
     }
 
-    /// Assigns stalled pieces to the engine of a function; `first` is the place of the transfer's
+    /// Assigns a function's stalled pieces to its engine; `first` is the place of the transfer's
     /// first byte in its buffer. Returns the number of pieces.
     pub(super) fn give_to_engine(
         &mut self,
-        function: usize,
         smmu: Option<usize>,
         pieces: &[Piece],
         first: usize,
@@ -126,7 +116,7 @@ impl Board {
             let ticket = stalled.ticket();
             let named = |it: &&mut Outstanding| Some(it.smmu) == smmu && it.ticket == ticket;
             let Some(outstanding) = self.outstanding.iter_mut().find(named) else { continue };
-            outstanding.engine = Some(function);
+            outstanding.engine = true;
             if let Cargo::Read { offset, .. } = &mut outstanding.cargo {
                 *offset += first;
             }
@@ -136,8 +126,8 @@ impl Board {
     }
 
     /// Drops the stalled pieces of a function that was reset. Their later outcomes have no effect.
-    pub(super) fn forget_outstanding(&mut self, requester: &Requester) {
-        self.outstanding.retain(|outstanding| outstanding.requester != *requester);
+    pub(super) fn forget_outstanding(&mut self, function: usize) {
+        self.outstanding.retain(|outstanding| outstanding.function != Some(function));
     }
 
     /// Number of pieces of transfers that are stalled at SMMUs.
@@ -164,7 +154,8 @@ impl Board {
     }
 
     fn arrives(&mut self, outstanding: Outstanding, outcome: Outcome) {
-        let Outstanding { requester, iova, cargo, engine, .. } = outstanding;
+        let Outstanding { requester, function, iova, cargo, engine, .. } = outstanding;
+        let engine = function.filter(|_| engine);
         let mut reach = self.land(Some(outcome), iova.start());
         let (direction, bytes) = match cargo {
             Cargo::Write(bytes) => {

@@ -289,6 +289,11 @@ impl Irqs {
         self.lines.get(&irq)
     }
 
+    /// The interrupt with this INTID: of several, the one mapped last, which is the one served.
+    pub(super) fn line_of(&self, intid: IntId) -> Option<&Line> {
+        self.by_intid.get(&intid).and_then(|irq| self.lines.get(irq))
+    }
+
     /// Every interrupt, by number.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (u32, &Line)> + '_ {
         self.lines.iter().map(|(&irq, line)| (irq, line))

@@ -1,6 +1,6 @@
 //! Interrupt handling: a CPU acknowledges its interrupts, and their handlers run.
 //!
-//! Not here: other effects of an eventfd's signal (`told`).
+//! Not here: other effects of an eventfd's signal (`eventfd_waits`).
 
 use super::lines::{Service, SmmuWire};
 use crate::kernel::Kernel;

@@ -2,8 +2,10 @@
 
 use super::chip::Chip;
 use super::facts::{GicFacts, InterruptFacts};
+use super::lines::{Irqs, Service, Title};
 use crate::policy::GicV3Priority;
-use passim_model::{Abort, Host, ICC_SPURIOUS, IccRegister, Memory, PhysAddr, Width};
+use crate::process::FileId;
+use passim_model::{Abort, Host, ICC_SPURIOUS, IccRegister, IntId, Memory, PhysAddr, Width};
 
 const GICD: u64 = 0x0800_0000;
 const GICC: u64 = 0x0801_0000;
@@ -65,9 +67,8 @@ impl Host for Recorder {
     fn relax(&mut self) {}
 }
 
-/// The writes at boot, when an interrupt is acknowledged, and when it has been served.
-fn said(gic: GicFacts, in_el2: bool, intid: u64) -> [Vec<(&'static str, u64)>; 3] {
-    let facts = InterruptFacts {
+fn facts(gic: GicFacts, in_el2: bool) -> InterruptFacts {
+    InterruptFacts {
         gic,
         cpus: 1,
         in_el2,
@@ -78,7 +79,12 @@ fn said(gic: GicFacts, in_el2: bool, intid: u64) -> [Vec<(&'static str, u64)>; 3
         irqs_allocated: Vec::new(),
         smmus: Vec::new(),
         doorbells_per_cpu: Vec::new(),
-    };
+    }
+}
+
+/// The writes at boot, when an interrupt is acknowledged, and when it has been served.
+fn said(gic: GicFacts, in_el2: bool, intid: u64) -> [Vec<(&'static str, u64)>; 3] {
+    let facts = facts(gic, in_el2);
     let mut host = Recorder::default();
     let chip = Chip::boot(&facts, GicV3Priority::A0, 1, &mut host).unwrap();
     let boot = std::mem::take(&mut host.said);
@@ -115,4 +121,22 @@ fn in_el2_the_priority_drops_before_an_interrupt_is_served() {
 fn an_lpi_has_nothing_to_deactivate() {
     assert_eq!(said(v3(), true, 8192), [vec![("ctlr", 2)], vec![("eoi", 8192)], vec![]]);
     assert_eq!(said(v3(), false, 8192), [vec![("ctlr", 0)], vec![], vec![("eoi", 8192)]]);
+}
+
+/// 6.12 irqdomain.c: a second mapping of an INTID replaces the first, for what is served as well
+/// as for what is told of it.
+#[test]
+fn of_two_interrupts_with_one_intid_the_later_is_served() {
+    let mut host = Recorder::default();
+    let mut irqs = Irqs::boot(&facts(v2(), false), GicV3Priority::A0, &mut host);
+    let title = Title { chip: "GICv2m".to_owned(), hwirq: 0 };
+    let intid = IntId::new(40);
+    let [first, second] = [(); 2].map(|()| irqs.add(&[intid], None, &title, &mut host));
+    let file = |index| Service::EventFd(FileId::new(index, 0));
+    irqs.request(first, file(1), "first".to_owned(), &mut host);
+    irqs.request(second, file(2), "second".to_owned(), &mut host);
+    assert_eq!(irqs.line_of(intid).and_then(|line| line.service), Some(file(2)));
+    assert_eq!(irqs.count(intid, 0), Some(file(2)));
+    irqs.remove(second);
+    assert!(irqs.line_of(intid).is_none());
 }

@@ -66,7 +66,7 @@ impl Kernel {
     /// The counter of the eventfd that handles the interrupt with this INTID; `None` if no eventfd
     /// does.
     pub fn eventfd_of(&self, intid: IntId) -> Option<u64> {
-        let (_, line) = self.irqs.lines().find(|(_, line)| line.intid == intid)?;
+        let line = self.irqs.line_of(intid)?;
         match line.service {
             Some(Service::EventFd(file)) => match self.files.kind(file) {
                 Some(FileKind::EventFd(counter)) => Some(*counter),

@@ -42,7 +42,8 @@ impl Kernel {
                 Step::Waiting(_) | Step::Unlocked => host.relax(),
             }
         }
-        let Some(vectors) = self.msi.devices.get_mut(&device) else { return Ok(()) };
+        let vectors = self.msi.devices.get_mut(&device);
+        let vectors = vectors.expect("MSI-X is enabled, and so there are vectors");
         let at = vectors.descriptors.partition_point(|it| it.index < index);
         vectors.descriptors.insert(at, holding.descriptor);
         if self.policy.msi_activation != MsiActivation::Request {

@@ -27,7 +27,7 @@ mod table;
 mod tests;
 mod wire;
 
-use super::lpi::{Lpis, MOST_BITS, numbered, propbaser_bits};
+use super::lpi::{Lpis, MOST_BITS, id_bits, propbaser_bits};
 use super::message::Message;
 use super::view::MessageSupply;
 use super::wire::GITS_TRANSLATER;
@@ -68,9 +68,10 @@ pub(super) enum Lacking {
     Lpis,
 }
 
-/// One ITS: Linux's `struct its_node`.
+/// One ITS that firmware describes, with the LPIs of its devices, whether it answered or not; then
+/// it has no [`Node`].
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct One {
+struct Described {
     base: PhysAddr,
     devices: BTreeMap<DeviceId, Device>,
     /// Present if the ITS answered at boot.
@@ -81,7 +82,7 @@ struct One {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Its {
     /// In firmware's order.
-    all: Vec<One>,
+    all: Vec<Described>,
     lpis: Lpis,
     ranges: LpiRanges,
     freeing: IrqFreeing,
@@ -96,7 +97,7 @@ pub(super) struct Its {
 impl Its {
     /// Creates the state of ITSs with registers at `bases`.
     pub(super) fn new(bases: &[PhysAddr], policy: &Policy) -> Self {
-        let one = |&base| One { base, devices: BTreeMap::new(), node: None };
+        let one = |&base| Described { base, devices: BTreeMap::new(), node: None };
         let ranges = policy.lpi_ranges;
         let all = bases.iter().map(one).collect();
         let (lpis, events) = (Lpis::new(ranges, MOST_BITS, None), policy.its_events);
@@ -127,7 +128,7 @@ impl Its {
         let any = self.all.iter().any(|one| one.node.is_some());
         let bits = intid_bits(distributor, host);
         if any && let Some(bits) = bits {
-            let bits = numbered(policy.lpi_bits, bits);
+            let bits = id_bits(policy.lpi_bits, bits);
             self.lpis = Lpis::new(self.ranges, bits, num_lpis(distributor, host));
         }
         let bits = propbaser_bits(policy.lpi_bits, bits.unwrap_or(MOST_BITS));

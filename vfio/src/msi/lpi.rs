@@ -24,7 +24,7 @@ pub(super) fn propbaser_bits(choice: LpiBits, bits: u32) -> u32 {
 
 /// INTID bits that limit the LPIs allocated.
 // 4.11 its_lpi_init uses the distributor's, without a limit; 6.12 lpi_id_bits.
-pub(super) fn numbered(choice: LpiBits, bits: u32) -> u32 {
+pub(super) fn id_bits(choice: LpiBits, bits: u32) -> u32 {
     match choice {
         LpiBits::Sixteen => bits.min(ALL_BITS),
         LpiBits::Implemented => bits.min(MOST_BITS),

@@ -57,6 +57,32 @@ impl Pages {
             Resolved::Ram(PhysAddr::new(frame.get() + at.offset_in(self.page.lg2())))
         }))
     }
+
+    /// The lowest page of `part`, which is in `area`, that is in this frame.
+    fn page_in(
+        &self,
+        space: &AddressSpace,
+        area: &Area,
+        part: Span<UserAddr>,
+        frame: PhysAddr,
+    ) -> Option<UserAddr> {
+        let lg2 = self.page.lg2();
+        match area.kind {
+            AreaKind::Anonymous | AreaKind::HugeTlb { .. } => {
+                let mut pages =
+                    space.table.range(self.number(part.start()), self.number(part.last()));
+                let (number, _) = pages.find(|(_, at)| *at == frame)?;
+                Some(UserAddr::new(number << lg2))
+            }
+            AreaKind::File { number, offset } => {
+                let first = self.index_in_file(area, offset, part.start());
+                let last = self.index_in_file(area, offset, part.last());
+                let index = self.cache.index_of(number, first..=last, frame, self.page)?;
+                Some(UserAddr::new(part.start().align_down(lg2).get() + ((index - first) << lg2)))
+            }
+            AreaKind::Device { .. } => None,
+        }
+    }
 }
 
 /// Splits `len` bytes from `at` on at page boundaries: address and range of bytes of each piece.
@@ -110,6 +136,22 @@ impl Processes {
             Ok(Resolved::Ram(address)) => Some(address.align_down(self.pages.page.lg2())),
             _ => None,
         }
+    }
+
+    /// The lowest page in `span` that the process can read and that is in this frame. Its cost is
+    /// the number of pages present there.
+    pub fn page_in(&self, pid: Pid, span: Span<UserAddr>, frame: PhysAddr) -> Option<UserAddr> {
+        let space = &self.get(pid)?.space;
+        let readable = |area: &&Area| area.allows(PinAccess::Read);
+        space.areas.overlapping(span).filter(readable).find_map(|area| {
+            let first = area.span.start().max(span.start());
+            self.pages.page_in(
+                space,
+                area,
+                Span::new(first, area.span.last().min(span.last()))?,
+                frame,
+            )
+        })
     }
 
     /// Revokes registers from every process that has mapped them through one of these files.

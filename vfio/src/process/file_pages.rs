@@ -44,6 +44,20 @@ impl PageCache {
         file.pages.get(&index).map_or(Cached::Hole, |&frame| Cached::Present(frame))
     }
 
+    /// The lowest page of a file, of those with these indices, that is in this frame.
+    pub(super) fn index_of(
+        &self,
+        number: usize,
+        indices: core::ops::RangeInclusive<u64>,
+        frame: PhysAddr,
+        page: PageSize,
+    ) -> Option<u64> {
+        let file = self.files.get(&number)?;
+        let end = file.len.div_ceil(page.bytes());
+        let present = file.pages.range(indices).take_while(|(index, _)| **index < end);
+        present.into_iter().find(|(_, at)| **at == frame).map(|(index, _)| *index)
+    }
+
     /// Sets the frame of page `index` of a file, and returns the one that was there.
     pub(super) fn set(&mut self, number: usize, index: u64, frame: PhysAddr) -> Option<PhysAddr> {
         self.files.entry(number).or_default().pages.insert(index, frame)

@@ -368,3 +368,44 @@ fn moves_and_turning_off_may_be_otherwise() {
         assert_eq!(pending(&board), [const { Vec::new() }; 4]);
     }
 }
+
+/// An LPI without an event is gone as soon as its CPU can no longer take it, whatever ended that.
+#[test]
+fn an_lpi_without_an_event_is_there_while_it_waits() {
+    type End = (&'static str, fn(&mut Board));
+    let ends: [End; 4] = [
+        ("acknowledge", |board| {
+            assert_eq!(board.iar(3), 8195);
+            board.eoi(3, 8195);
+        }),
+        ("INVALL", |board| {
+            board.configure(8195, 0xa2);
+            board.invall(3);
+        }),
+        ("GICR_INVLPIR", |board| {
+            board.configure(8195, 0xa2);
+            board.w64(r(3), 0xa0, 8195);
+        }),
+        ("MOVALL, acknowledge", |board| {
+            board.movall(3, 1);
+            assert_eq!(board.iar(1), 8195);
+            board.eoi(1, 8195);
+        }),
+    ];
+    for (name, end) in ends {
+        let mut board = board();
+        board.map(4, 20, 8196, 3);
+        for device in [2, 4] {
+            board.message(device, 20);
+            board.unmap_device(device);
+        }
+        assert_eq!(pending(&board)[3], [8195, 8196], "{name}");
+        end(&mut board);
+        let left = pending(&board).concat();
+        assert_eq!(left, [8196], "{name}");
+        // It comes back as one that never was.
+        board.map(2, 20, 8195, 2);
+        board.message(2, 20);
+        assert_eq!(pending(&board)[2], [8195], "{name}");
+    }
+}

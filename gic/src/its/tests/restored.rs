@@ -4,10 +4,14 @@
 
 use super::migration::migrate;
 use crate::choice::Preset;
+use crate::choice::its::Caching;
+use crate::its::cache::Cache;
+use crate::its::command::Source;
 use crate::its::testkit::{Board, COLLECTIONS, DEVICES, DEVICES2, itt};
 use crate::its::{Arrival, Refused};
+use crate::v3::testkit::cpu;
 use crate::v3::{GicV3, Implementation};
-use passim_model::{DeviceId, EventId, PhysAddr};
+use passim_model::{DeviceId, EventId, IntId, PhysAddr};
 
 const DEVICE: DeviceId = DeviceId::new(2);
 
@@ -191,5 +195,47 @@ fn nobody_else_refuses_anything() {
         assert_eq!(board.gic.its()[0].refused(), None);
         board.message(2, 20);
         board.only(3, 8195);
+    }
+}
+
+/// Restored where more collections are held than were: those of the difference are held too.
+#[test]
+fn more_collections_are_held_after_a_restore() {
+    let spec = |held| {
+        let mut spec = Implementation::of(Preset::ArchStrict, 4, 32);
+        spec.its[0].features.held_collections = held;
+        spec
+    };
+    let mut board = Board::with(spec(2));
+    board.map(2, 20, 8195, 1);
+    let saved = board.board.gic.save(&mut board.board.memory);
+    board.board.gic = GicV3::restore(spec(4), &saved, &mut board.board.memory);
+    let table = |board: &Board| [0, 8, 16, 24].map(|at| board.get(COLLECTIONS + at));
+    let before = table(&board);
+    board.mapc(3, 0);
+    board.sync(0);
+    assert_eq!(table(&board), before);
+    board.movi(2, 20, 3);
+    board.sync(0);
+    board.message(2, 20);
+    board.only(0, 8195);
+}
+
+#[test]
+fn a_cache_takes_over_only_one_of_its_kind() {
+    let source = |event| Source { device: DEVICE, event: EventId::new(event) };
+    let known = Caching::Translations { lg2: 12 };
+    for (here, there) in
+        [(Caching::All, known), (known, Caching::All), (known, known), (Caching::All, Caching::All)]
+    {
+        let (taken, all) = (here == there, here == Caching::All);
+        let [mut here, mut there] = [here, there].map(Cache::new);
+        there.remember(source(1), IntId::new(8192), cpu(0));
+        here.take_over(&there);
+        assert_eq!(here.find(source(1)).is_some(), taken);
+        // A cache of all translations still is one: these two share a slot in front of it.
+        here.remember(source(1), IntId::new(8192), cpu(0));
+        here.remember(source(1 + 4096), IntId::new(8193), cpu(0));
+        assert_eq!(here.recall(source(1)).is_some(), all);
     }
 }

@@ -30,13 +30,13 @@ impl Lpis {
 
     /// Whether the LPI is pending but shelved.
     pub(super) fn is_shelved(&self, lpi: u32) -> bool {
-        usize::from(self.place[lpi as usize]) == SHELVED + 1
+        usize::from(self.slot[lpi as usize]) == SHELVED + 1
     }
 
     /// Whether the CPU can take the LPI: it is pending, enabled and not shelved.
     pub(crate) fn waits(&self, intid: u32) -> bool {
-        let place = self.number(intid).map_or(0, |lpi| self.place[lpi as usize]);
-        (1..=DISABLED).contains(&usize::from(place))
+        let slot = self.number(intid).map_or(0, |lpi| self.slot[lpi as usize]);
+        (1..=DISABLED).contains(&usize::from(slot))
     }
 
     /// Makes the LPI pending, shelved.

@@ -12,7 +12,7 @@ use passim_model::Memory;
 #[derive(Clone, Debug)]
 pub(crate) struct Remembered {
     known: Vec<u8>,
-    place: Vec<u8>,
+    slot: Vec<u8>,
 }
 
 impl Lpis {
@@ -62,9 +62,9 @@ impl Lpis {
 
     /// The state to be saved beside the tables; `None` where a restore reads the tables again.
     pub(crate) fn remembered(&self) -> Option<Remembered> {
-        let (known, place) = (&self.known, &self.place);
+        let (known, slot) = (&self.known, &self.slot);
         let remembers = !self.choices.reads_anew_when_restored();
-        remembers.then(|| Remembered { known: known.clone(), place: place.clone() })
+        remembers.then(|| Remembered { known: known.clone(), slot: slot.clone() })
     }
 
     /// Restores LPIs that were on when saved. Memory holds which are pending; `remembered` holds
@@ -88,9 +88,9 @@ impl Lpis {
         }
         let memory = &*memory;
         lpis.each_in_table(memory, |lpis, lpi| {
-            let place = remembered.place.get(lpi as usize).and_then(|place| place.checked_sub(1));
-            match place.and_then(|place| lpis.recalled(lpi, usize::from(place))) {
-                Some(place) => lpis.place_in(place, lpi),
+            let slot = remembered.slot.get(lpi as usize).and_then(|slot| slot.checked_sub(1));
+            match slot.and_then(|slot| lpis.recalled(lpi, usize::from(slot))) {
+                Some(slot) => lpis.place_in(slot, lpi),
                 None => lpis.settle(lpi, memory),
             }
         });
@@ -98,13 +98,13 @@ impl Lpis {
     }
 
     /// The set for a pending LPI that was saved in this one; `None` if its configuration decides.
-    fn recalled(&self, lpi: u32, place: usize) -> Option<usize> {
+    fn recalled(&self, lpi: u32, slot: usize) -> Option<usize> {
         let Self { choices, known, .. } = self;
         let follows = choices.pending_priority == PendingPriority::Follows;
-        match place {
-            SHELVED => (choices.pending_at_disable == PendingAtDisable::Shelved).then_some(place),
+        match slot {
+            SHELVED => (choices.pending_at_disable == PendingAtDisable::Shelved).then_some(slot),
             _ if follows && known[lpi as usize] != 0 => None,
-            DISABLED => Some(place),
+            DISABLED => Some(slot),
             level => {
                 let priority =
                     priority::kept((level << BELOW_PRIORITY) as u8, choices.priority_bits);

@@ -2,7 +2,9 @@
 
 use passim_gic::choice::its::CommandErrors;
 
-use super::GicBuilt;
+use super::{GicBuilt, KEYS};
+use crate::input_error::SourceText;
+use crate::machine::{Gic, Machine};
 
 #[test]
 fn every_key_is_set_by_its_name() {
@@ -21,6 +23,41 @@ fn every_key_is_set_by_its_name() {
     other.set("command-errors", "stall").unwrap();
     let over = built.under(other);
     assert_eq!(over, GicBuilt { command_errors: Some(CommandErrors::Stall), ..expected });
+}
+
+/// Values of a key, from what it is said to take.
+fn values(takes: &[&'static str]) -> Vec<&'static str> {
+    let of = |takes: &'static str| match takes.split_once(" to ") {
+        _ if takes.starts_with("a power of two") => vec!["64"],
+        Some((least, most)) => vec![least, most],
+        None => vec![takes],
+    };
+    takes.iter().flat_map(|takes| of(takes)).collect()
+}
+
+/// A machine file sets the same features, and a later setting overrides an earlier one.
+#[test]
+fn every_key_has_its_values_everywhere() {
+    const MACHINE: &str = include_str!("../../../machines/plain-its.toml");
+    for (key, takes) in KEYS {
+        let values = values(takes);
+        assert!(values.len() > 1 || key == "lpis", "{key}");
+        let mut before = GicBuilt::default();
+        for value in values {
+            let mut built = GicBuilt::default();
+            built.set(key, value).unwrap();
+            assert_ne!(built, before, "{key}={value}");
+            assert_ne!(built, GicBuilt::default(), "{key}={value}");
+            assert_eq!(before.under(built), built, "{key}={value}");
+            assert_eq!(built.under(GicBuilt::default()), built, "{key}={value}");
+            let line = format!("[gic.its]\n{} = \"{value}\"\n", key.replace('-', "_"));
+            let text = MACHINE.replacen("[gic.its]\n", &line, 1);
+            let machine = Machine::parse(&SourceText::new("m.toml", text)).unwrap();
+            let Gic::Its(gic) = machine.gic else { panic!("no ITS") };
+            assert_eq!(gic.built, built, "{line}");
+            before = built;
+        }
+    }
 }
 
 #[test]

@@ -219,8 +219,7 @@ impl FunctionFile {
             self.reserved.iter().map(|region| reserved(region, source)).collect();
         let mut bars: Vec<_> = self.bars.iter().map(BarFile::to_bar).collect();
         bars.sort_by_key(|bar| bar.index);
-        let mut held: Vec<_> = self.held.into_iter().map(HeldFile::into_held).collect();
-        held.sort_by_key(|held| held.irq);
+        let held = HeldFile::all(self.held, source)?;
         let acs = isolation::acs(self.acs.as_deref(), self.acs_capable.as_deref());
         let aliases: Result<Vec<_>, _> =
             self.dma_aliases.iter().map(|alias| isolation::alias(alias)).collect();

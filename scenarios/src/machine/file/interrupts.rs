@@ -1,6 +1,6 @@
 //! The interrupt controller of a machine file: `[gic.its]` or `[gic.v2m]`.
 
-use std::fmt;
+mod its_keys;
 
 use passim_gic::choice::Preset;
 use passim_gic::v2m::Meaning;
@@ -8,6 +8,7 @@ use passim_model::{IntId, PhysAddr};
 use serde::Deserialize;
 use toml::Spanned;
 
+use self::its_keys::Said;
 use super::{SpiFile, refuse};
 use crate::chosen;
 use crate::input_error::{InputError, SourceText};
@@ -21,55 +22,17 @@ pub(super) enum GicFile {
     V2m(V2mFile),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct ItsFile {
     distributor: Quantity,
     redistributors: Quantity,
     its: Places,
-    #[serde(default = "virt_spis")]
     spis: u32,
     /// Choices where the architecture leaves them open; QEMU's without it.
     preset: Option<Spanned<String>>,
     /// The seed, for the preset that draws at random.
     seed: Option<Spanned<Quantity>>,
-    /// Hardware features that differ from the preset: [`GicBuilt`].
-    command_errors: Option<Spanned<Said>>,
-    cache: Option<Spanned<Said>>,
-    event_bits: Option<Spanned<Said>>,
-    device_bits: Option<Spanned<Said>>,
-    collection_bits: Option<Spanned<Said>>,
-    intid_bits: Option<Spanned<Said>>,
-    held_collections: Option<Spanned<Said>>,
-    targets: Option<Spanned<Said>>,
-    table_pages: Option<Spanned<Said>>,
-    table_entry: Option<Spanned<Said>>,
-    two_level: Option<Spanned<Said>>,
-    entries: Option<Spanned<Said>>,
-    unmapped_messages: Option<Spanned<Said>>,
-    direct_lpi: Option<Spanned<Said>>,
-    invalidation_registers: Option<Spanned<Said>>,
-    message_spis: Option<Spanned<Said>>,
-}
-
-/// A value of a key, in the form that a scenario would use.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Said {
-    Flag(bool),
-    Number(i64),
-    Word(String),
-}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(true) => f.write_str("on"),
-            Self::Flag(false) => f.write_str("off"),
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Word(word) => f.write_str(word),
-        }
-    }
+    /// Hardware features that differ from the preset, by their keys: [`GicBuilt`].
+    features: Vec<(String, Spanned<Said>)>,
 }
 
 /// One ITS, or several.
@@ -186,27 +149,8 @@ impl ItsFile {
     }
 
     fn built(&self, source: &SourceText) -> Result<GicBuilt, InputError> {
-        let said = [
-            ("command-errors", &self.command_errors),
-            ("cache", &self.cache),
-            ("event-bits", &self.event_bits),
-            ("device-bits", &self.device_bits),
-            ("collection-bits", &self.collection_bits),
-            ("intid-bits", &self.intid_bits),
-            ("held-collections", &self.held_collections),
-            ("targets", &self.targets),
-            ("table-pages", &self.table_pages),
-            ("table-entry", &self.table_entry),
-            ("two-level", &self.two_level),
-            ("entries", &self.entries),
-            ("unmapped-messages", &self.unmapped_messages),
-            ("direct-lpi", &self.direct_lpi),
-            ("invalidation-registers", &self.invalidation_registers),
-            ("message-spis", &self.message_spis),
-        ];
         let mut built = GicBuilt::default();
-        for (key, value) in said {
-            let Some(value) = value else { continue };
+        for (key, value) in &self.features {
             built.set(key, &value.get_ref().to_string()).map_err(|wrong| {
                 refuse(source, value.span(), wrong.message).with_hint(wrong.hint)
             })?;

@@ -5,9 +5,9 @@ use passim_model::{DeviceId, PhysAddr, Span, StreamId};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::super::Platform;
 use super::super::ids::{Entry, Map};
 use super::super::quantity::{GroupNumber, Quantity, narrow};
-use super::super::{HeldVector, Platform};
 use super::{BankFile, HeldFile, SpiFile, refuse};
 use crate::input_error::{InputError, SourceText};
 
@@ -117,8 +117,7 @@ impl PlatformFile {
             return Err(refuse(source, place, message)
                 .with_hint("`messages` says how many it can send, counted from 0"));
         }
-        let mut held: Vec<HeldVector> = self.held.into_iter().map(HeldFile::into_held).collect();
-        held.sort_by_key(|held| held.irq);
+        let held = HeldFile::all(self.held, source)?;
         Ok(Platform {
             name: self.name,
             group: None,

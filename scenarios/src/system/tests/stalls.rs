@@ -80,3 +80,26 @@ fn a_reset_forgets_what_waits() {
     command(&mut system, [0x8_0000_0045, 0]);
     assert_eq!(system.board.take_carried_on(), []);
 }
+
+/// The engine's transfer is over with the reset: its registers can be written, and it runs again.
+#[test]
+fn a_reset_ends_the_transfer_of_an_engine() {
+    let mut system = system();
+    for (register, value) in [(0x80, 0x1ff8), (0x88, 0x4_0000), (0x90, 16), (0x98, 0b101)] {
+        store(&mut system, register, value);
+    }
+    assert_eq!(system.board.outstanding(), 2);
+    system.board.reset_function(EDU);
+    assert_eq!(system.board.outstanding(), 0);
+    // The BAR, which the reset cleared.
+    system.store(PhysAddr::new(COMMAND + 0xc), Width::W32, BAR).unwrap();
+    system.store(PhysAddr::new(COMMAND), Width::W16, 6).unwrap();
+    assert_eq!(load(&mut system, 0x98), 0b100);
+    // The outcome of a transaction from before the reset ends nothing.
+    command(&mut system, [0x8_0000_2044, 0]);
+    assert_eq!((load(&mut system, 0x24), system.board.take_carried_on()), (0, vec![]));
+    store(&mut system, 0x90, 8);
+    store(&mut system, 0x98, 0b001);
+    assert_eq!((load(&mut system, 0x90), load(&mut system, 0x98)), (8, 0b001));
+    assert_eq!(system.board.outstanding(), 1);
+}

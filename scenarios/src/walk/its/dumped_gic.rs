@@ -1,5 +1,7 @@
 //! The GICv3 of a dump: tables, configuration and pending bits in a memory, registers in the model.
 
+use std::collections::BTreeMap;
+
 use passim_gic::choice::Preset;
 use passim_gic::its::image::{Found, ImageError};
 use passim_gic::its::{Arrival, Layout, TRANSLATER, register_fields};
@@ -26,6 +28,9 @@ const GICR_CTLR: u64 = 0x00;
 pub(super) const FIRST_LPI: u64 = 8192;
 /// Most bits of an INTID. IHI 0069 H 2.2.
 const MOST_INTID_BITS: u32 = 24;
+/// Most bytes of configuration tables of one dump, together: four of the largest. Each byte takes
+/// one of memory here, while a dump names as many in a few characters.
+const MOST_CONFIGURATION: u64 = 4 << MOST_INTID_BITS;
 /// Most bits of an EventID for whose table there is room here; beyond it what is zero is told as
 /// not held.
 const MOST_EVENT_BITS: u32 = 20;
@@ -136,8 +141,9 @@ impl DumpedGic {
     /// stored to; then memory holds the tables, which stores to registers may empty.
     fn fill(&mut self) -> Result<(), String> {
         self.memory = banks(&self.dump)?;
+        configuration_tables(&self.dump.redistributors, &mut self.memory)?;
         for redistributor in &self.dump.redistributors {
-            lpi_tables(redistributor, &mut self.memory)?;
+            pending_table(redistributor, &mut self.memory)?;
         }
         let Self { dump, gic, memory, .. } = self;
         for (kind, offset) in BASERS {
@@ -249,19 +255,41 @@ fn intids(propbaser: u64) -> u64 {
     1 << (Propbaser::ID_BITS.get(propbaser) as u32 + 1).min(MOST_INTID_BITS)
 }
 
-/// The configuration table, where the dump has it, and the pending table.
-fn lpi_tables(it: &Redistributor, memory: &mut Memory) -> Result<(), String> {
-    let intids = intids(it.propbaser);
-    if let Some(most) = it.config {
-        let mut bytes = vec![most; intids.saturating_sub(FIRST_LPI) as usize];
-        for (&lpi, &byte) in &it.configured {
-            let place = u64::from(lpi).checked_sub(FIRST_LPI).map(|place| place as usize);
-            let place = place.and_then(|place| bytes.get_mut(place));
-            *place.ok_or_else(|| format!("lpi {lpi} has no configuration in the table"))? = byte;
+/// The configuration tables, where the dump has them: what one redistributor says of a table that
+/// another has too stands after what that one says.
+fn configuration_tables(all: &[Redistributor], memory: &mut Memory) -> Result<(), String> {
+    let mut room = MOST_CONFIGURATION;
+    let mut filled = BTreeMap::new();
+    for it in all {
+        let Some(most) = it.config else { continue };
+        let at = Propbaser::ADDRESS.in_place(it.propbaser);
+        let bytes = intids(it.propbaser).saturating_sub(FIRST_LPI);
+        // Redistributors usually share one table, and say the same of it.
+        if filled.insert(at, (most, bytes)) != Some((most, bytes)) {
+            room = room.checked_sub(bytes).ok_or_else(|| {
+                format!(
+                    "lpi configuration tables of more than {} MiB: those of cpu {} on have no room",
+                    MOST_CONFIGURATION >> 20,
+                    it.cpu
+                )
+            })?;
+            let table = vec![most; bytes as usize];
+            memory.write(PhysAddr::new(at), &table).map_err(|abort| abort.to_string())?;
         }
-        let at = PhysAddr::new(Propbaser::ADDRESS.in_place(it.propbaser));
-        memory.write(at, &bytes).map_err(|abort| abort.to_string())?;
+        for (&lpi, &byte) in &it.configured {
+            let place = u64::from(lpi).checked_sub(FIRST_LPI).filter(|place| *place < bytes);
+            let place = place.and_then(|place| at.checked_add(place));
+            let place =
+                place.ok_or_else(|| format!("lpi {lpi} has no configuration in the table"))?;
+            memory.write(PhysAddr::new(place), &[byte]).map_err(|abort| abort.to_string())?;
+        }
     }
+    Ok(())
+}
+
+/// The pending table.
+fn pending_table(it: &Redistributor, memory: &mut Memory) -> Result<(), String> {
+    let intids = intids(it.propbaser);
     let pending = PhysAddr::new(Pendbaser::ADDRESS.in_place(it.pendbaser));
     for &lpi in &it.pending {
         let place = (lpi < intids).then(|| pending.checked_add(lpi / 8)).flatten();

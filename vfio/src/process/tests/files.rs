@@ -58,3 +58,33 @@ fn pinning_a_file_stops_at_its_end() {
     machine.truncate(0);
     assert_eq!(machine.frames.in_use(), 2 * PAGE, "devices still reach the pages");
 }
+
+/// Found by its frame, a page is the lowest that can be read; beyond the end of a file is none.
+#[test]
+fn a_page_is_found_by_its_frame() {
+    let (mut machine, pid) = Machine::with_process();
+    machine.anon(pid, A, 1 << 24);
+    machine.touch(pid, A + 7 * PAGE, 2);
+    let mapped = AreaKind::File { number: 3, offset: PAGE };
+    machine.truncate(4 * PAGE);
+    machine.mmap(pid, A - 8 * PAGE, 4 * PAGE, mapped);
+    machine.write(pid, A - 7 * PAGE, 1).unwrap();
+    let found = |machine: &Machine, from: u64, len: u64, frame: u64| {
+        let span = Span::from_size(at(from), len).unwrap();
+        machine.processes.page_in(pid, span, PhysAddr::new(frame)).map(UserAddr::get)
+    };
+    let whole = (A - 16 * PAGE, 1 << 37);
+    for page in [A + 7 * PAGE, A + 8 * PAGE, A - 7 * PAGE] {
+        let frame = machine.frame(pid, page).unwrap();
+        assert_eq!(found(&machine, whole.0, whole.1, frame), Some(page));
+        assert_eq!(found(&machine, page, 1, frame), Some(page));
+        assert_eq!(found(&machine, page + PAGE, PAGE, frame), None);
+        assert_eq!(found(&machine, whole.0, whole.1, frame + 0x100_0000), None);
+    }
+    let frame = machine.frame(pid, A + 8 * PAGE).unwrap();
+    machine.processes.mprotect(pid, at(A + 8 * PAGE), PAGE, Protection::None).unwrap();
+    assert_eq!(found(&machine, whole.0, whole.1, frame), None);
+    let frame = machine.frame(pid, A - 7 * PAGE).unwrap();
+    machine.truncate(PAGE);
+    assert_eq!(found(&machine, whole.0, whole.1, frame), None);
+}
