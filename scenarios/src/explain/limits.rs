@@ -17,7 +17,7 @@ pub(super) fn told(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<
             ))
         }
         ("map-memlock" | "memlock-limit", _) => Some(memlock(around)),
-        ("vectors-exhausted" | "device-no-lpis" | "msi-no-domain", _) => Some(supply(around)),
+        ("vectors-exhausted" | "device-no-lpis", _) => Some(supply(around)),
         ("set-irqs-shape", Conflict::Limit { .. }) | ("vectors-no-capability", _) => {
             of_device(op, around)
         }
