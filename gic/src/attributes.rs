@@ -13,7 +13,7 @@ pub(crate) struct Places {
     shareability: Field,
 }
 
-/// In GITS_CBASER and GITS_BASER. IHI 0069 H 12.18.
+/// In GITS_CBASER and GITS_BASER. IHI 0069 H 12.19.
 pub(crate) const GITS: Places =
     Places { inner: bits(61, 59), outer: bits(55, 53), shareability: bits(11, 10) };
 /// In GICR_PROPBASER and GICR_PENDBASER. IHI 0069 H 12.11.

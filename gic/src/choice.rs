@@ -19,7 +19,7 @@
 //! | SYNC to a redistributor that does not exist (5.3) | without effect |
 //! | an event whose collection is unmapped, named by INT, CLEAR, INV, DISCARD (5.3) | the ITE is invalid |
 //! | ITE with an INTID that is no LPI (5.2) | unmapped |
-//! | GITS_TRANSLATER written by a CPU (12.18) | ignored: it has no DeviceID |
+//! | GITS_TRANSLATER written by a CPU (12.19) | ignored: it has no DeviceID |
 //! | first kilobyte of the pending table (5.1.2) | not used |
 //! | which of several interrupts of one priority a CPU takes (4.8) | that of the lowest INTID |
 //! | EnableLPIs set while GICR_PROPBASER or GICR_PENDBASER names no table (12.11) | tables are read at the addresses in the registers |
@@ -33,7 +33,7 @@ pub use its::ItsChoices;
 pub use lpi::LpiChoices;
 
 /// Which shareability and cacheability fields a register keeps of those stored with the address of
-/// a queue or table: software reads back what hardware supports (IHI 0069 H 12.11, 12.18).
+/// a queue or table: software reads back what hardware supports (IHI 0069 H 12.11, 12.19).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Attributes {
     /// All of it.

@@ -32,7 +32,7 @@ use crate::input_error::{InputError, InputKind};
 use crate::machine::Machine;
 use crate::op::{DeviceName, Op};
 use crate::replay::machine_named;
-use crate::run::{Runner, Surroundings};
+use crate::run::{Answered, Runner, Surroundings};
 use crate::script::Script;
 use crate::system;
 use messages::Translations;
@@ -75,7 +75,7 @@ pub fn translation(
     form: Form,
 ) -> String {
     let mut page = Page::new(title);
-    page.figure("The access", chain::figure(asked, explanation));
+    page.figure("The access", chain::figure(asked, explanation, None));
     page.finish(form)
 }
 
@@ -130,8 +130,13 @@ pub fn scenario(
         }
         _ => own,
     };
-    if let Some((asked, explanation)) = &drawn {
-        page.figure("The access", chain::figure(asked, explanation));
+    if let Some((access, explanation)) = &drawn {
+        let of_last = asked.is_none().then(|| runner.account().hardware);
+        let arrival = of_last.into_iter().flatten().find_map(|answered| match answered {
+            Answered::Message(arrival) => Some(arrival),
+            _ => None,
+        });
+        page.figure("The access", chain::figure(access, explanation, arrival));
     }
     let around = runner.surroundings();
     if let Some(around) = &around {

@@ -8,6 +8,7 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `before` | which line made a mapping, which command did nothing? |
+//! | `sent` | which commands did a kernel's driver send to an ITS, and what became of them? |
 //! | `order` | which checks did it pass before? |
 //! | `words` | what did it run into, by name? |
 //! | `access` | where does what a device does lead? |
@@ -26,10 +27,13 @@ mod limits;
 mod order;
 mod report;
 mod search;
+mod sent;
 mod why;
 mod words;
 
-pub use hardware::{Hardware, Otherwise, Undone, Unsynchronised, rules as hardware_rules};
+pub use hardware::{
+    Hardware, Otherwise, Undone, Unsynchronised, command_rules, rules as hardware_rules,
+};
 pub use report::{Attempted, Explained, Explanation, Nearest, Remark};
 
 use passim_model::{Iova, Refusal, Span};
@@ -37,7 +41,7 @@ use passim_model::{Iova, Refusal, Span};
 use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind};
 use crate::op::Op;
-use crate::run::{Answered, Runner};
+use crate::run::{Answered, Runner, Unperformable};
 use crate::script::{Block, Script};
 use before::Before;
 
@@ -81,11 +85,14 @@ pub(crate) struct Origin {
 /// No operation in that line, or a scenario that cannot be run to it.
 pub fn explain(script: &Script, line: u64, chosen: &Chosen) -> Result<Explanation, InputError> {
     let (subject, op, block) = Subject::new(script, line, chosen)?;
-    let (mut runner, before) = subject.arrive()?;
+    let (mut runner, mut before) = subject.arrive()?;
     let origins = before.origins(&runner);
     let surroundings = runner.surroundings();
     let outcome = runner.perform(&op).map_err(|error| error.at(script, block))?;
     let account = runner.account();
+    let here = (&op, script.line_of(block), before.sent.settled());
+    before.sent.note(&mut runner, &op, here.1);
+    let sent = before.sent.told(&mut runner, here, surroundings.as_ref(), chosen.lost);
     let told = |refusal| Explained::new(refusal, &op, surroundings.as_ref(), &origins);
     let short = account
         .shortage
@@ -105,15 +112,17 @@ pub fn explain(script: &Script, line: u64, chosen: &Chosen) -> Result<Explanatio
         not_performed: hardware::undone(subject.lines_before(), &op, &before.undone),
         not_synchronised: hardware::unsynchronised(subject.lines_before(), &op, &before.undone),
         otherwise: Vec::new(),
-        notes: access::notes(&op, surroundings.as_ref(), &origins),
+        notes: access::notes(&op, surroundings.as_ref(), &origins, &account),
         nearest: None,
     };
     if account.hardware.iter().any(|answered| !answered.is_done()) {
         let walked = access::walked(&op, &explanation.file, explanation.line);
         explanation.notes.extend(walked);
     }
-    if !explanation.has_kernel {
-        let waits = !explanation.not_synchronised.is_empty();
+    explanation.not_performed.extend(sent.0);
+    explanation.not_synchronised.extend(sent.1);
+    let waits = !explanation.not_synchronised.is_empty();
+    if !explanation.has_kernel || waits || !explanation.not_performed.is_empty() {
         explanation.otherwise = hardware::otherwise(&subject, &op, &explanation.outcome, waits);
     }
     if account.refusal().is_none() {
@@ -191,26 +200,33 @@ impl<'a> Subject<'a> {
     }
 
     /// What `op` is answered after `before`, on a machine of its own that was run to the line; by what
-    /// `chosen` says in place of the caller's choice, if it says anything. `None` where it cannot be
-    /// performed.
-    fn performed(&self, before: &[Op], op: &Op, chosen: Option<&Chosen>) -> Option<Moment> {
+    /// `chosen` says in place of the caller's choice, if it says anything.
+    ///
+    /// # Errors
+    /// It cannot be performed.
+    fn performed(
+        &self,
+        before: &[Op],
+        op: &Op,
+        chosen: Option<&Chosen>,
+    ) -> Result<Moment, Unperformable> {
         let mut runner = Runner::with(chosen.unwrap_or(self.chosen).clone());
-        self.before.iter().try_for_each(|(op, _)| runner.perform(op).map(drop)).ok()?;
+        self.before.iter().try_for_each(|(op, _)| runner.perform(op).map(drop))?;
         for op in before {
-            let outcome = runner.perform(op).ok()?;
+            let outcome = runner.perform(op)?;
             if runner.account().refusal().is_some() {
                 let first = format!("what comes first is refused: {op}: ");
                 let outcome = vec![format!("{first}{}", outcome.join("; "))];
-                return Some(Moment { outcome, is_good: false });
+                return Ok(Moment { outcome, is_good: false });
             }
         }
-        let outcome = runner.perform(op).ok()?;
+        let outcome = runner.perform(op)?;
         let account = runner.account();
         let stopped = outcome.iter().any(|line| line.starts_with("stalled"));
         let is_good = !stopped
             && account.refusal().is_none()
             && account.hardware.iter().all(Answered::is_done);
-        Some(Moment { outcome, is_good })
+        Ok(Moment { outcome, is_good })
     }
 
     /// The same without asking which lines made what.

@@ -12,6 +12,7 @@
 //! | `info`, `iommu_info` | what do containers, groups and devices say of themselves? |
 //! | `device`, `translations`, `messages` | what does a device do? |
 //! | `raw`, [`its`], `bare` | what is asked of hardware past the kernel, or without one? |
+//! | `queues` | which commands do drivers send to ITSs? |
 //! | `under_way` | which calls have stopped on their way? |
 //! | `outcome`, `account`, `surroundings` | how is it told, and what did it stand among? |
 
@@ -30,6 +31,7 @@ pub mod junit;
 mod memory;
 mod messages;
 mod outcome;
+mod queues;
 mod raw;
 mod surroundings;
 mod transfers;
@@ -40,7 +42,10 @@ pub use account::{Account, Answered, CommandError, Shortage};
 pub(crate) use info::{device as device_text, status as status_text};
 pub(crate) use iommu_info::info_text;
 pub(crate) use memory::AREA_ALIGN;
-pub use surroundings::{AreaHere, AttachedHere, ContainerHere, FunctionHere, Surroundings};
+pub(crate) use queues::QueueHere;
+pub use surroundings::{
+    AbsentHere, AreaHere, AttachedHere, ContainerHere, FunctionHere, Surroundings,
+};
 use under_way::UnderWay;
 
 use std::collections::{BTreeMap, BTreeSet};

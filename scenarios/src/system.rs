@@ -38,7 +38,7 @@ mod x86;
 pub(crate) use assemble::gicv3;
 pub use assemble::{AssemblyError, Setup};
 pub use ats::{Ats, AtsState, NotGranted};
-pub use board::{Board, Lost, LostCommand, Pace, Slot};
+pub use board::{Board, Dropped, Lost, LostCommand, Pace, Slot};
 pub use dma::{DeviceWrite, NoTransfer, Piece, Reach};
 pub use interrupts::Wire;
 pub use message::{Arrival, Delivery, Signalled};
@@ -68,6 +68,8 @@ pub struct System {
     unplugged: BTreeSet<Rid>,
     /// Where the ITSs are, as firmware lists them.
     pub(crate) its: Vec<PhysAddr>,
+    /// Which of them a function's messages go to, as firmware says.
+    pub(crate) its_of: BTreeMap<Rid, usize>,
 }
 
 impl System {

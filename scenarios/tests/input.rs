@@ -278,3 +278,56 @@ fn a_machine_that_cannot_be_built_is_refused_with_the_line() {
     let (code, text) = machine("idr = [0x0d44_101b,", "idr = [0,");
     assert!(code == Some(0) && text.contains("no kernel boots on it"), "{text}");
 }
+
+/// A file that was cut off would else pass wherever scenarios are tests.
+#[test]
+fn a_file_without_an_operation_is_no_scenario() {
+    for text in ["", "# Nothing but words.\n\n"] {
+        let (code, told) = run(text);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains("no operation stands in this file"), "{told}");
+    }
+    let (code, told) = said(&fed(&["run", "--junit", "-", "-"], SCENARIO));
+    assert!(code == Some(2) && told.contains("a file of its own"), "{told}");
+    assert!(!std::path::Path::new("-").exists());
+}
+
+#[test]
+fn a_machine_is_told_with_what_it_has_and_no_more() {
+    let told = |name: &str| said(&passim(&["machines", name])).1;
+    for name in ["x86-like", "plain-its"] {
+        assert!(!told(name).contains("SMMU 0"), "{}", told(name));
+        let json = said(&passim(&["machines", name, "--json"])).1;
+        assert!(!json.contains("\"smmu\": 0") && !json.contains("\"smmu\":0"), "{json}");
+    }
+    let two = told("two-its");
+    assert!(two.contains("GICv3 with 2 ITSs") && two.contains("of ITS 1"), "{two}");
+    let frames = told("armada-7040");
+    assert!(!frames.contains("DeviceID"), "{frames}");
+    assert!(frames.contains("virtual function of 01:00.0: there as far as"), "{frames}");
+    assert!(told("virt-its").contains("virt-its: linux-6.12, pages"), "{}", told("virt-its"));
+}
+
+#[test]
+fn a_setting_is_not_explained_by_choices_of_another_kind() {
+    let (_, text) = run("machine virt-its built=targets\n");
+    assert!(text.contains("NAME=VALUE") && !text.contains("zero-page"), "{text}");
+    let (_, text) = said(&passim(&["run", "--built", "targets", "x.scn"]));
+    assert!(text.contains("NAME=VALUE") && !text.contains("zero-page"), "{text}");
+}
+
+#[test]
+fn a_device_that_no_machine_has_is_looked_for_among_machines() {
+    let (code, text) = run("machine virt-its\nraise dev=00:09.0\n");
+    assert!(code == Some(2) && text.contains("passim machines"), "{text}");
+}
+
+#[test]
+fn rules_are_asked_for_by_part_and_by_the_error_of_a_command() {
+    let (code, text) = said(&passim(&["rules", "its"]));
+    assert!(code == Some(0) && text.contains("its-event-mapped"), "{text}");
+    assert!(!text.contains("F_TRANSLATION") && !text.contains("map-overlap"), "{text}");
+    let (code, text) = said(&passim(&["rules", "0x010a04"]));
+    assert!(code == Some(0) && text.contains("its-device-mapped"), "{text}");
+    assert_eq!(passim(&["rules", "0x010a99"]).status.code(), Some(2));
+}

@@ -1,4 +1,4 @@
-//! Choices of an ITS. IHI 0069 H chapter 5 and 12.18 to 12.19.
+//! Choices of an ITS. IHI 0069 H chapter 5 and 12.19.
 //!
 //! | choice | `arch-strict` | `qemu` | `kvm-abi0` | `gic600` | `adversarial` |
 //! | --- | --- | --- | --- | --- | --- |

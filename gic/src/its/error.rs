@@ -250,7 +250,7 @@ impl fmt::Display for Untranslated {
 }
 
 impl Untranslated {
-    /// GITS_STATUSR.Syndrome, 4 bits. IHI 0069 H 12.18.
+    /// GITS_STATUSR.Syndrome, 4 bits. IHI 0069 H 12.19.
     pub const fn syndrome(self) -> u64 {
         match self {
             Self::Disabled | Self::Abort(_) => 0,

@@ -1,4 +1,4 @@
-//! The parameters of an ITS, and GITS_TYPER, which reports them. IHI 0069 H 12.18 (GITS_TYPER).
+//! The parameters of an ITS, and GITS_TYPER, which reports them. IHI 0069 H 12.19 (GITS_TYPER).
 
 use super::entry::Layout;
 use super::wire::{Baser, COLLECTIONS, Typer, page_size};

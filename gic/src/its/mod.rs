@@ -244,7 +244,7 @@ impl Its {
         if consumed == Progress::Worked || self.flight.is_empty() {
             return consumed;
         }
-        // IHI 0069 H 12.18 (GITS_CTLR.Quiescent): a disabled ITS finishes what it has begun.
+        // IHI 0069 H 12.19 (GITS_CTLR.Quiescent): a disabled ITS finishes what it has begun.
         if !self.registers.enabled {
             self.settle();
             return Progress::Worked;
@@ -266,6 +266,11 @@ impl Its {
     /// The failed commands since the last call, 64 at most: the latest.
     pub fn take_reports(&mut self) -> Vec<Report> {
         self.reports.drain(..).collect()
+    }
+
+    /// The failed commands that nobody has taken yet, oldest first.
+    pub fn reports(&self) -> impl DoubleEndedIterator<Item = &Report> {
+        self.reports.iter()
     }
 
     /// The device writes since the last call that raised nothing, 64 at most: the latest. Only an

@@ -211,7 +211,7 @@ impl Registers {
         match at & !7 {
             offset::CTLR if at == offset::CTLR => return self.store_ctlr(value, implementation),
             offset::STATUSR if at == offset::STATUSR && features.statusr => {
-                // IHI 0069 H 12.18: write one to clear.
+                // IHI 0069 H 12.19: write one to clear.
                 self.statusr &= !fields(
                     value,
                     &[
@@ -289,7 +289,7 @@ impl Registers {
             Attributes::Cacheable => self.cbaser = attributes::cacheable(value, attributes::GITS),
         }
         self.reserved[1] = 0;
-        // IHI 0069 H 12.18 (GITS_CREADR): cleared by a store to GITS_CBASER, Stalled with it.
+        // IHI 0069 H 12.19 (GITS_CREADR): cleared by a store to GITS_CBASER, Stalled with it.
         self.creadr = 0;
         self.stalled = false;
         self.halted = false;
@@ -373,7 +373,7 @@ impl Registers {
             || choices.memory_errors == MemoryErrors::Stall;
         self.stalled &= stops;
         self.halted &= stops;
-        // IHI 0069 H 12.18 (GITS_CREADR): Stalled says that an error has stopped the queue. A queue
+        // IHI 0069 H 12.19 (GITS_CREADR): Stalled says that an error has stopped the queue. A queue
         // that has gone on since is not stalled, and one that a store to GITS_CREADR stopped waits
         // for nothing.
         if choices.restart == Restart::RetryBit {
@@ -409,7 +409,7 @@ impl Registers {
         self.umsi_irq && Statusr::UMSI.is_set(self.statusr)
     }
 
-    /// Records an untranslated message. IHI 0069 H 12.18 (GITS_UMSIR): the first is kept.
+    /// Records an untranslated message. IHI 0069 H 12.19 (GITS_UMSIR): the first is kept.
     pub(super) fn unmapped(&mut self, device: u32, event: u32, syndrome: u64) {
         if Statusr::UMSI.is_set(self.statusr) {
             self.statusr |= Statusr::OVERFLOW.mask();
@@ -460,7 +460,7 @@ fn baser(n: usize, value: u64, implementation: &Implementation) -> u64 {
         let page = features.page_sizes.kept(Baser::PAGE_SIZE.get(word));
         word = Baser::PAGE_SIZE.set(word, page);
     }
-    // IHI 0069 H 12.18 (GITS_BASER): treated as zero, or used.
+    // IHI 0069 H 12.19 (GITS_BASER): treated as zero, or used.
     let between = Baser::PHYSICAL_ADDRESS.mask() & ((1 << SIXTEEN_K_LG2) - 1);
     let cut = implementation.choices.table_base == TableBase::Cut;
     if cut && Baser::PAGE_SIZE.get(word) == page_size::K16 {

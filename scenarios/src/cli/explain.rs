@@ -13,13 +13,14 @@ use crate::system::Lost;
 /// What to explain.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The scenario is run to the line, which is that of an operation or of what happened below it. A
-refusal is told with the check that made it, where that check is known from, what it collided with,
-the checks that had passed before, and the nearest request that is accepted: a line to put in its
-place. That request was searched by making it, on a machine run to the line.
+The scenario is run to the line, which is that of an operation or of what happened below it. A refusal \
+is told with the check that made it, where that check is known from, what it collided with, the checks \
+that had passed before, and the nearest request that is accepted: a line to put in its place. That \
+request was searched by making it, on a machine run to the line.
 
-What hardware answered, an ITS or an SMMU, is told with the architecture's rule and its section, with
-commands that no SYNC follows, and with what is answered after a SYNC or by other GICs.
+What hardware answered, an ITS or an SMMU, is told with the architecture's rule and its section, with \
+commands that did nothing or that no SYNC follows, a scenario's own or those of the kernel's driver, \
+and with what is answered after a SYNC, by other GICs, or with nothing lost.
 
 Examples:
   passim explain scenarios/files/map/order-of-checks.scn:12

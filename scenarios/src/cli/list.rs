@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use passim_gic::its::Reason;
 use passim_model::{Errno, Rule};
 use passim_vfio::policy::Profile;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use super::Ended;
 use super::output::Output;
 use crate::chosen::profile_named;
-use crate::explain::{Hardware, hardware_rules};
+use crate::explain::{Hardware, command_rules, hardware_rules};
 use crate::input_error::{InputError, InputKind, nearest};
 use crate::rulebook::{self, CALLS, CallEntry, Decision, Known};
 
@@ -24,6 +25,8 @@ Examples:
   passim rules VFIO_GROUP_SET_CONTAINER   or the kernel's
   passim rules MAP_DMA EINVAL             why that call may be answered so
   passim rules F_TRANSLATION              what an SMMU or an ITS demands
+  passim rules its                        every rule of ITSs; smmu, frame
+  passim rules 0x010a04                   why a command of an ITS has this error
   passim rules map-wrap --profile linux-7.2
                                           how it is known of that kernel
   passim --json rules                     the same for programs")]
@@ -124,6 +127,12 @@ pub(super) fn rules(arguments: &Rules, output: &mut Output) -> Ended {
     let names: Vec<_> = names.into_iter().chain(hardware.iter().map(|rule| rule.rule)).collect();
     let mut of_hardware = Vec::new();
     for name in &arguments.names {
+        let of_part = of_part_or_error(name, &hardware);
+        if !of_part.is_empty() {
+            of_hardware.extend(of_part);
+            rules.clear();
+            continue;
+        }
         match about(name, &names) {
             Ok(About::Rule(name)) if hardware.iter().any(|rule| rule.rule == name) => {
                 of_hardware.extend(hardware.iter().filter(|rule| rule.rule == name).cloned());
@@ -147,6 +156,20 @@ pub(super) fn rules(arguments: &Rules, output: &mut Output) -> Ended {
     }
     output.json(&entries);
     Ended::Agreed
+}
+
+/// The rules of a part of hardware, `its`, or of the syndrome of an ITS's command, `0x010a04`. IHI
+/// 0069 H 5.5: the number of the command, then why.
+fn of_part_or_error(name: &str, hardware: &[Hardware]) -> Vec<Hardware> {
+    let code = name.strip_prefix("0x01").filter(|code| code.len() == 4);
+    let code = code.and_then(|code| u16::from_str_radix(code, 16).ok());
+    let of_code = |(reason, rule): (Reason, Hardware)| {
+        (Some(u16::from(reason.byte())) == code.map(|code| code & 0xff)).then_some(rule)
+    };
+    match code {
+        Some(_) => command_rules().into_iter().filter_map(of_code).collect(),
+        None => hardware.iter().filter(|rule| rule.by == name).cloned().collect(),
+    }
 }
 
 /// No rule is what was asked for.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use passim_model::DeviceId;
 use passim_model::topology::groups::Groups;
 use passim_vfio::policy::{Profile, Smmu2Entries};
 use serde::Serialize;
@@ -100,13 +101,13 @@ pub(super) fn machines(arguments: &Machines, output: &mut Output) -> Ended {
         let groups = machine.isolation(shared).unwrap_or_default();
         if arguments.name.is_some() {
             for function in &machine.functions {
-                output.text(&function_line(function));
+                output.text(&function_line(&machine, function));
                 if let Some(why) = reason(&machine, &groups, function) {
                     output.text(&format!("      {why}"));
                 }
             }
             for platform in &machine.platforms {
-                output.text(&platform_line(platform));
+                output.text(&platform_line(&machine, platform));
             }
         }
         if let Some(why) = &boots_not {
@@ -135,7 +136,8 @@ fn machine_line(machine: &Machine) -> String {
         Iommu::Mixed(smmus, _) => format!("{} SMMUv3 and an x86-like IOMMU", smmus.len()),
     };
     let gic = match &machine.gic {
-        Gic::Its(_) => "GICv3 with ITS".to_owned(),
+        Gic::Its(gic) if gic.its.len() == 1 => "GICv3 with ITS".to_owned(),
+        Gic::Its(gic) => format!("GICv3 with {} ITSs", gic.its.len()),
         Gic::V2m(gic) if gic.frames.len() == 1 => "GICv2 with GICv2m".to_owned(),
         Gic::V2m(gic) => format!("GICv2 with {} GICv2m frames", gic.frames.len()),
     };
@@ -144,7 +146,8 @@ fn machine_line(machine: &Machine) -> String {
         0 => String::new(),
         count => format!(", {count} platform devices"),
     };
-    format!("{name}: pages of {page}, {iommu}, {gic}, {functions} functions{platforms}")
+    let kernel = &machine.profile;
+    format!("{name}: {kernel}, pages of {page}, {iommu}, {gic}, {functions} functions{platforms}")
 }
 
 /// A machine, and why its own kernel does not boot. One of a file is put together to see whether it
@@ -164,6 +167,28 @@ fn group(number: Option<u32>) -> String {
     number.map_or_else(|| "no group".to_owned(), |number| format!("group {number}"))
 }
 
+/// Which SMMU something is behind, as far as the machine has any.
+fn behind(machine: &Machine, smmu: Option<usize>) -> Option<usize> {
+    smmu.filter(|smmu| *smmu < smmus(machine))
+}
+
+fn smmus(machine: &Machine) -> usize {
+    match &machine.iommu {
+        Iommu::Flat | Iommu::X86(_) => 0,
+        Iommu::SmmuV3(smmus) | Iommu::Mixed(smmus, _) => smmus.len(),
+        Iommu::SmmuV2(smmus) => smmus.len(),
+    }
+}
+
+/// `DeviceID 0x200 of ITS 1`: how messages are told apart, where an ITS takes them.
+fn known_as(machine: &Machine, device_id: DeviceId, its: usize) -> Option<String> {
+    match &machine.gic {
+        Gic::V2m(_) => None,
+        Gic::Its(gic) if gic.its.len() == 1 => Some(format!("DeviceID {device_id}")),
+        Gic::Its(_) => Some(format!("DeviceID {device_id} of ITS {its}")),
+    }
+}
+
 /// `SMMU 0 streams 0x210 0x200, DeviceID 0x200`.
 fn identifiers(smmu: Option<usize>, streams: &[passim_model::StreamId]) -> String {
     let names: Vec<_> = streams.iter().map(ToString::to_string).collect();
@@ -173,7 +198,7 @@ fn identifiers(smmu: Option<usize>, streams: &[passim_model::StreamId]) -> Strin
     }
 }
 
-fn function_line(function: &Function) -> String {
+fn function_line(machine: &Machine, function: &Function) -> String {
     let Function { rid, vendor, device, device_id, .. } = function;
     let driver = function.driver.as_deref().unwrap_or("no driver");
     let vectors = match (function.msi_vectors(), function.msix_vectors()) {
@@ -183,11 +208,15 @@ fn function_line(function: &Function) -> String {
         (Some(msi), Some(msix)) => format!("{msi} MSI, {msix} MSI-X"),
     };
     let group = group(function.group);
-    let identifiers = identifiers(function.smmu, &function.streams);
-    let physical = function.isolation.physical;
-    let physical = physical.map_or_else(String::new, |rid| format!(", virtual function of {rid}"));
+    let identifiers = identifiers(behind(machine, function.smmu), &function.streams);
+    let physical = function.isolation.physical.map_or_else(String::new, |rid| {
+        format!(", virtual function of {rid}: there as far as its sriov_numvfs says")
+    });
     let messages = match function.its {
-        Some(_) => format!("DeviceID {device_id}, {vectors}"),
+        Some(its) => match known_as(machine, *device_id, its) {
+            Some(known) => format!("{known}, {vectors}"),
+            None => vectors,
+        },
         None => format!("no MSI domain, {vectors}"),
     };
     format!(
@@ -195,13 +224,16 @@ fn function_line(function: &Function) -> String {
     )
 }
 
-fn platform_line(platform: &Platform) -> String {
+fn platform_line(machine: &Machine, platform: &Platform) -> String {
     let driver = platform.driver.as_deref().unwrap_or("no driver");
     let group = group(platform.group);
-    let identifiers = identifiers(platform.smmu, &platform.streams);
+    let identifiers = identifiers(behind(machine, platform.smmu), &platform.streams);
     let messages = match platform.messages {
         0 => "no messages".to_owned(),
-        count => format!("{count} messages as DeviceID {}", platform.device_id),
+        count => match known_as(machine, platform.device_id, platform.its) {
+            Some(known) => format!("{count} messages as {known}"),
+            None => format!("{count} messages"),
+        },
     };
     format!("  {}, {group}, {driver}, {identifiers}, {messages}", platform.name)
 }
@@ -227,12 +259,12 @@ fn reason(machine: &Machine, groups: &Groups, function: &Function) -> Option<Str
 }
 
 fn machine_entry(machine: &Machine, groups: &Groups) -> MachineEntry {
-    let (iommu, smmus) = match &machine.iommu {
-        Iommu::Flat => ("flat", 0),
-        Iommu::X86(_) => ("x86", 0),
-        Iommu::SmmuV3(smmus) => ("smmuv3", smmus.len()),
-        Iommu::SmmuV2(smmus) => ("smmuv2", smmus.len()),
-        Iommu::Mixed(smmus, _) => ("mixed", smmus.len()),
+    let iommu = match &machine.iommu {
+        Iommu::Flat => "flat",
+        Iommu::X86(_) => "x86",
+        Iommu::SmmuV3(_) => "smmuv3",
+        Iommu::SmmuV2(_) => "smmuv2",
+        Iommu::Mixed(..) => "mixed",
     };
     let functions = machine.functions.iter().map(|function| FunctionEntry {
         rid: function.rid.to_string(),
@@ -242,7 +274,7 @@ fn machine_entry(machine: &Machine, groups: &Groups) -> MachineEntry {
         group: function.group,
         because: reason(machine, groups, function),
         driver: function.driver.clone(),
-        smmu: function.smmu,
+        smmu: behind(machine, function.smmu),
         streams: function.streams.iter().map(|stream| stream.get()).collect(),
         device_id: function.device_id.get(),
         its: function.its,
@@ -254,7 +286,7 @@ fn machine_entry(machine: &Machine, groups: &Groups) -> MachineEntry {
         name: platform.name.clone(),
         group: platform.group,
         driver: platform.driver.clone(),
-        smmu: platform.smmu,
+        smmu: behind(machine, platform.smmu),
         streams: platform.streams.iter().map(|stream| stream.get()).collect(),
         device_id: platform.device_id.get(),
         its: platform.its,
@@ -266,7 +298,7 @@ fn machine_entry(machine: &Machine, groups: &Groups) -> MachineEntry {
         page_size: machine.page_size.bytes(),
         cpus: machine.cpus,
         iommu,
-        smmus,
+        smmus: smmus(machine),
         gic: match machine.gic {
             Gic::Its(_) => "its",
             Gic::V2m(_) => "v2m",

@@ -42,11 +42,11 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(json: bool, choice: ColourChoice, verbose: bool) -> Self {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let terminal_draws = !is_dumb && std::env::var_os("NO_COLOR").is_none();
         let colour = |is_terminal: bool| match choice {
             ColourChoice::Always => Colour::Ansi,
-            ColourChoice::Auto if is_terminal && std::env::var_os("NO_COLOR").is_none() => {
-                Colour::Ansi
-            }
+            ColourChoice::Auto if is_terminal && terminal_draws => Colour::Ansi,
             ColourChoice::Auto | ColourChoice::Never => Colour::Plain,
         };
         Self {

@@ -12,7 +12,7 @@ use super::progress::Bar;
 use super::seeds::Seeds;
 use super::setting::{GicSettings, Settings, never_lost};
 use crate::chosen::Chosen;
-use crate::input_error::{InputError, InputKind, SourceText};
+use crate::input_error::{InputError, InputKind, SourceText, is_standard_input};
 use crate::run::files::{ScenarioReport, bless_file, find, run_as_far};
 use crate::run::junit;
 use crate::script::Script;
@@ -67,6 +67,11 @@ impl Arguments {
             return bless_file(path);
         }
         let script = Script::parse_as_far(SourceText::read(path)?);
+        if script.blocks().next().is_none() && script.unread().is_none() {
+            let message = "no operation stands in this file";
+            let error = InputError::in_file(InputKind::Scenario, path, message);
+            return Err(error.with_hint("a scenario begins with `machine NAME` or `bare NAME`"));
+        }
         Ok(match self.seeds {
             Some(seeds) => seeds.run(&script, chosen),
             None => run_as_far(&script, chosen),
@@ -103,7 +108,11 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Ended {
     {
         ended = output.refused(&never_lost(lost));
     }
-    if let Some(path) = &arguments.junit
+    if let Some(path) = arguments.junit.as_deref().filter(|path| is_standard_input(path)) {
+        let message = "standard output has what is told; JUnit XML wants a file of its own";
+        let error = InputError::in_file(InputKind::Argument, path, message);
+        ended = output.refused(&error.with_hint("name a file"));
+    } else if let Some(path) = &arguments.junit
         && let Err(error) = fs::write(path, junit::xml(&results))
     {
         let message = format!("cannot write: {error}");

@@ -65,7 +65,7 @@ pub(super) fn never_lost(lost: Lost) -> InputError {
 /// # Errors
 /// There is no `=`, in words.
 pub(super) fn setting(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("say NAME=VALUE, such as zero-page=pinned")?;
+    let (name, value) = text.split_once('=').ok_or("say NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -25,27 +25,27 @@ const MAX_PRINTED: usize = 20;
 /// Where to look.
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --dump alone, a dump's bytes become memory and its registers an SMMU; every leaf, what lies
-between the leaves, every `expect` line of the recordings and the queue's commands are put to it;
-so is every SubstreamID whose context descriptor the dump holds. What must be answered is read from
-the tables a second time, by a walk of another hand. Lines that expect something of other dumps are
-passed over. An `expect` line of this dump that cannot be compared differs, and says why. Everything
-else that cannot be compared (a structure the second walk cannot judge, tables behind an SMMU that
-is off) is counted as not compared, by reason and in the last line, and is no difference: an SMMU
+With --dump alone, a dump's bytes become memory and its registers an SMMU; every leaf, what lies \
+between the leaves, every `expect` line of the recordings and the queue's commands are put to it; \
+so is every SubstreamID whose context descriptor the dump holds. What must be answered is read from \
+the tables a second time, by a walk of another hand. Lines that expect something of other dumps are \
+passed over. An `expect` line of this dump that cannot be compared differs, and says why. Everything \
+else that cannot be compared (a structure the second walk cannot judge, tables behind an SMMU that \
+is off) is counted as not compared, by reason and in the last line, and is no difference: an SMMU \
 that is off must let addresses pass as GBPA says.
 
-With --list as well, the dump is told one by one: the STE and CD of each stream by their fields, every
-run of leaves with where it leads, page size, permissions and memory type, and every command and
+With --list as well, the dump is told one by one: the STE and CD of each stream by their fields, every \
+run of leaves with where it leads, page size, permissions and memory type, and every command and \
 event in the queues.
 
-The dump of an ITS is told at once: registers, the command queue command by command, device and
+The dump of an ITS is told at once: registers, the command queue command by command, device and \
 collection tables, and for every mapped event which LPI a message raises, at which CPU, or why none.
 
-With --log, an emulator's log is followed: the SMMU must answer each lookup alike, or the emulator
+With --log, an emulator's log is followed: the SMMU must answer each lookup alike, or the emulator \
 must be known to deviate there.
 
-With --iova, one translation is explained: every structure and every descriptor with its fields,
-what was found in caches, and how it ends, in a dump or on the machine of a scenario as it stands
+With --iova, one translation is explained: every structure and every descriptor with its fields, \
+what was found in caches, and how it ends, in a dump or on the machine of a scenario as it stands \
 after a line; of a bare machine by its StreamID.
 
 Examples:

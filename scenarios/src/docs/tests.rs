@@ -92,3 +92,32 @@ fn every_revision_of_the_history_has_scenarios_that_exist_and_name_it() {
         }
     }
 }
+
+/// What a program may meet is on the page that tells it.
+#[test]
+fn every_certainty_is_on_the_page_for_programs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs");
+    let page = std::fs::read_to_string(folder.join("json.md")).unwrap();
+    let met = Profile::ALL
+        .iter()
+        .flat_map(|profile| choices().into_iter().map(|choice| choice.of(*profile).certainty));
+    let met: BTreeSet<&str> = met.map(|certainty| certainty.name()).collect();
+    assert!(met.len() > 3);
+    for line in page.lines().filter(|line| line.contains("`certainty`") && line.contains("(`meas"))
+    {
+        for name in &met {
+            assert!(line.contains(&format!("`{name}`")), "{name}: {line}");
+        }
+    }
+}
+
+/// The page of rules lists those that hardware goes by, and every error of an ITS's command.
+#[test]
+fn the_page_of_rules_has_those_of_hardware() {
+    let page = super::rules::page();
+    for rule in crate::explain::hardware_rules() {
+        assert!(page.contains(&format!("| `{}` | {} |", rule.rule, rule.by)), "{}", rule.rule);
+    }
+    assert!(!page.contains("E_PAGE_REQUEST"));
+    assert!(page.contains("| 0x04 | the device is not mapped | `its-device-mapped` |"));
+}

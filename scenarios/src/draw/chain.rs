@@ -6,7 +6,7 @@ use passim_model::pgtable::vmsav8::Stage;
 use passim_smmu::v3::{Explanation, Step, Transaction};
 
 use super::figure::{Figure, Frame, LINE, PAD, area, card, card_size, link, text_width, words};
-use crate::system::Explained;
+use crate::system::{Arrival, Explained};
 use crate::walk::{NarratedStep, Narration, tell};
 
 /// Most fields of a box; the text command prints all.
@@ -16,12 +16,17 @@ const ACROSS: usize = 4;
 /// Distance between two boxes.
 const BETWEEN: u32 = 36;
 
-/// The figure.
-pub(super) fn figure(asked: &Transaction, explanation: &Explained) -> Figure {
+/// The figure; of a message also what the interrupt controller made of it.
+pub(super) fn figure(
+    asked: &Transaction,
+    explanation: &Explained,
+    arrival: Option<Arrival>,
+) -> Figure {
     let told = tell(asked, explanation);
     let mut cards: Vec<(&'static str, Vec<String>)> =
         told.steps.iter().map(|step| (class(step), lines(step))).collect();
     cards.push((end_class(&told), end(&told)));
+    cards.extend(arrival.map(|arrival| (arrival_class(arrival), arrived(arrival))));
     let parts = match explanation {
         Explained::V3(explanation) => indices(asked, explanation),
         // Its formats divide addresses in several ways; the boxes contain the address of each
@@ -132,6 +137,20 @@ fn end_class(told: &Narration) -> &'static str {
         (Some(_), _) => "fault",
         (None, Some(_)) => "memory",
         (None, None) => "invalid",
+    }
+}
+
+/// What became of a message behind the SMMU.
+fn arrived(arrival: Arrival) -> Vec<String> {
+    let text = arrival.to_string();
+    let parts = text.split(": ").flat_map(|part| part.split(", "));
+    ["the message".to_owned()].into_iter().chain(parts.map(str::to_owned)).collect()
+}
+
+fn arrival_class(arrival: Arrival) -> &'static str {
+    match arrival {
+        Arrival::Pending(..) | Arrival::Lpi(..) | Arrival::TakenBack(_) => "memory",
+        Arrival::Untranslated(_) | Arrival::Ignored | Arrival::NoMessage => "fault",
     }
 }
 

@@ -59,6 +59,16 @@ fn an_access_that_faults_ends_in_its_event() {
     assert!(page.contains("class=\"fault\""));
 }
 
+/// What the SMMU lets pass the ITS may refuse.
+#[test]
+fn a_message_ends_behind_the_smmu() {
+    let refused = format!("{STORY}write dev=00:01.0 iova=0x8000040 value=9 size=4\n");
+    let page = page(&refused, None);
+    let picture = page.split_once("</figure>").unwrap().0;
+    assert!(picture.contains("the message") && picture.contains("not translated by the its"));
+    assert!(picture.contains("class=\"fault\""));
+}
+
 #[test]
 fn a_page_needs_nothing_else_and_breaks_at_no_name() {
     let page = page("machine virt-its\narea \"<b>&\" size=4K\n", None);

@@ -1,7 +1,8 @@
 //! What there is to say of a device's own access, of which the kernel hears nothing: where it goes,
 //! and what is mapped there.
 
-use passim_model::{Iova, Perms, Rid, Span};
+use passim_gic::its::TRANSLATER;
+use passim_model::{Iova, Perms, PhysAddr, Rid, Span};
 use passim_vfio::iommu::msi::DoorbellView;
 use passim_vfio::policy::Choice;
 use passim_vfio::type1::Version;
@@ -9,32 +10,51 @@ use passim_vfio::type1::Version;
 use super::Origin;
 use super::words::{container_of, mapping_text, wrapped, wraps_after};
 use crate::op::{DeviceName, Op};
-use crate::run::Surroundings;
+use crate::run::{Account, Surroundings};
 
 /// Most mappings that are listed.
 const MAX_LISTED: usize = 4;
 
-/// The command that shows every table a device's access was looked up in.
+/// The command that shows how a device's access is translated: by tables, or by what caches hold.
 pub(super) fn walked(op: &Op, file: &str, line: u64) -> Option<String> {
     let (dev, iova, write) = match op {
         Op::Read { dev, iova, .. } => (dev, iova, ""),
         Op::Write { dev, iova, .. } => (dev, iova, " --write"),
         _ => return None,
     };
-    let walk = format!("passim walk {file}:{line} --dev {dev} --iova {iova}{write}");
-    Some(format!("every table on its way: {walk}"))
+    let place = quoted(&format!("{file}:{line}"));
+    let walk = format!("passim walk {place} --dev {dev} --iova {iova}{write}");
+    Some(format!("how it is translated: {walk}"))
+}
+
+/// As one word of a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    match word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// What there is to say where the kernel was not even asked, about a device's access, and where it
 /// answered and did nothing.
-pub(super) fn notes(op: &Op, around: Option<&Surroundings>, origins: &[Origin]) -> Vec<String> {
+pub(super) fn notes(
+    op: &Op,
+    around: Option<&Surroundings>,
+    origins: &[Origin],
+    account: &Account,
+) -> Vec<String> {
     match (op, around) {
         (Op::Read { dev, iova, .. } | Op::Write { dev, iova, .. }, Some(around)) => {
-            of_access(op, dev, *iova, around, origins)
+            let mut notes = of_access(op, dev, *iova, around, origins);
+            if let (DeviceName::Function(rid), Op::Write { value, .. }) = (dev, op) {
+                notes.extend(known_to_its(*rid, value.0, account, around));
+            }
+            notes
         }
         (Op::Raise { dev, vector }, Some(around)) => {
             let DeviceName::Function(rid) = dev else { return Vec::new() };
-            of_message(*rid, vector.unwrap_or(0), around, origins)
+            of_message(*rid, vector.unwrap_or(0), account, around, origins)
         }
         (Op::Map { iova, .. }, Some(around)) => {
             let here = container_of(op, around);
@@ -95,6 +115,14 @@ fn of_access(
     }
     if let Some(mapping) = here.mappings.iter().find(|mapping| mapping.iova.contains(iova)) {
         let mut notes = vec![format!("{iova} is in {}", mapping_text(mapping, around, origins))];
+        // A window allows nothing itself; the kernel maps doorbells in it.
+        if mapping.perms.is_empty() {
+            match of_doorbell(op, dev, iova, around) {
+                Some(more) => notes.extend(more),
+                None => notes.push("no doorbell is mapped there".to_owned()),
+            }
+            return notes;
+        }
         let (wanted, what) = match op {
             Op::Write { .. } => (Perms::WRITE, "write"),
             _ => (Perms::READ, "read"),
@@ -107,10 +135,11 @@ fn of_access(
     if let Some(notes) = of_doorbell(op, dev, iova, around) {
         return notes;
     }
-    let mut notes = vec![match here.mappings.len() {
+    let mut notes: Vec<_> = of_physical(dev, iova, around).into_iter().collect();
+    notes.push(match here.mappings.len() {
         0 => format!("no mapping holds {iova}: the container of {dev} has none"),
         _ => format!("no mapping holds {iova}; in the container of {dev} there are"),
-    }];
+    });
     let distance = |span: Span<Iova>| {
         let (start, last) = (span.start().get(), span.last().get());
         start.saturating_sub(iova.get()).max(iova.get().saturating_sub(last))
@@ -150,25 +179,61 @@ fn of_doorbell(
         Some(it) => format!("that is what the kernel programmed for vector {}", it.vector),
         None => "no vector of it is programmed to write that there".to_owned(),
     });
-    if iova.get() - page.get() == GITS_TRANSLATER {
-        notes.extend(known_to_its(*rid, value.0, around));
-    }
     Some(notes)
 }
 
-/// Where in its page GITS_TRANSLATER is; what is written beside it the ITS does not take. IHI 0069
-/// H 12.18.
-const GITS_TRANSLATER: u64 = 0x40;
+/// Of an address at which a doorbell is for CPUs, but nothing for the device.
+fn of_physical(dev: &DeviceName, iova: Iova, around: &Surroundings) -> Option<String> {
+    let DeviceName::Function(rid) = dev else { return None };
+    let mut doorbells = around.functions.get(rid)?.doorbells.iter();
+    let inside =
+        |it: &&DoorbellView| iova.get().checked_sub(it.pa.get()).is_some_and(|at| at < it.size);
+    if let Some(DoorbellView { iova: page, pa, .. }) = doorbells.find(inside) {
+        let there = page.get() + (iova.get() - pa.get());
+        return Some(format!(
+            "{iova} is a doorbell's physical address; for {dev} it is mapped at {there:#x}"
+        ));
+    }
+    let (its, offset) = around.its_at(PhysAddr::new(iova.get()))?;
+    (offset == TRANSLATER).then(|| {
+        let its = its_name(its, around);
+        format!(
+            "{iova} is the physical address of GITS_TRANSLATER of {its}, which is not mapped for {dev}"
+        )
+    })
+}
 
-/// What an ITS takes a message for.
-fn known_to_its(rid: Rid, value: u64, around: &Surroundings) -> Option<String> {
-    let device = around.functions.get(&rid)?.device_id;
-    around.supply.filter(|supply| supply.lpis)?;
-    Some(format!("the ITS takes it for DeviceID {:#x}, EventID {value}", device.get()))
+/// How an ITS is called: by its number only where there are several.
+fn its_name(its: usize, around: &Surroundings) -> String {
+    if around.itss.len() < 2 { "the ITS".to_owned() } else { format!("ITS {its}") }
+}
+
+/// What an ITS takes a message for that has come to it.
+fn known_to_its(rid: Rid, value: u64, account: &Account, around: &Surroundings) -> Vec<String> {
+    let at = account.doorbell.and_then(|at| around.its_at(at));
+    let (Some((its, TRANSLATER)), Some((device, own))) = (at, around.senders.get(&rid)) else {
+        return Vec::new();
+    };
+    let (name, device) = (its_name(its, around), device.get());
+    let mut notes = vec![format!("{name} takes it for DeviceID {device:#x}, EventID {value}")];
+    if let Some(own) = own.filter(|own| *own != its) {
+        let (base, own_base) = (around.itss[its], around.itss[own]);
+        notes.push(format!(
+            "that is not the ITS of {rid}: its messages go to ITS {own} at {own_base}, which is told of \
+             {rid} by commands; ITS {its} at {base} is not"
+        ));
+    }
+    notes
 }
 
 /// Of a message: what the kernel programmed, and what leads from there to a doorbell.
-fn of_message(dev: Rid, vector: u32, around: &Surroundings, origins: &[Origin]) -> Vec<String> {
+fn of_message(
+    dev: Rid,
+    vector: u32,
+    account: &Account,
+    around: &Surroundings,
+    origins: &[Origin],
+) -> Vec<String> {
     let Some(function) = around.functions.get(&dev) else { return Vec::new() };
     let found = function.vectors.iter().find(|view| u32::from(view.vector) == vector);
     let Some(found) = found else {
@@ -182,7 +247,7 @@ fn of_message(dev: Rid, vector: u32, around: &Surroundings, origins: &[Origin]) 
         "the kernel programmed vector {vector} of {dev} to write {:#x} to {address:#x}",
         found.message.data
     )];
-    notes.extend(known_to_its(dev, u64::from(found.message.data), around));
+    notes.extend(known_to_its(dev, u64::from(found.message.data), account, around));
     let iova = Iova::new(address);
     let inside = |first: u64, size: u64| address.checked_sub(first).is_some_and(|at| at < size);
     let mut doorbells = function.doorbells.iter();

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use passim_model::{Iova, Span};
 
 use super::Origin;
+use super::sent::Sent;
 use crate::op::{ItsOp, Op};
 use crate::run::{Answered, ContainerHere, Outcome, Runner};
 
@@ -15,6 +16,8 @@ pub(super) struct Before {
     made: BTreeMap<(usize, Span<Iova>), u64>,
     /// Why commands to an ITS did nothing, by their lines.
     pub(super) undone: BTreeMap<u64, String>,
+    /// What a kernel's driver sent to ITSs.
+    pub(super) sent: Sent,
 }
 
 impl Before {
@@ -42,6 +45,7 @@ impl Before {
         if let Op::Its(ItsOp::ItsCommand { .. } | ItsOp::ItsWords { .. }) = op {
             self.note_command(runner, line, had_lost);
         }
+        self.sent.note(runner, op, line);
         Ok(outcome)
     }
 

@@ -22,8 +22,8 @@ use crate::op::{ItsOp, Op};
 use crate::run::{Answered, CommandError};
 use crate::system::{Arrival, Stalled, Terminated};
 
-pub(super) use its::{undone, unsynchronised};
-pub use list::rules;
+pub(super) use its::{undone, unsynchronised, until};
+pub use list::{command_rules, rules};
 pub use trials::Otherwise;
 pub(super) use trials::{nearest, otherwise};
 
@@ -155,11 +155,12 @@ fn terminated_v3(terminated: &v3::Terminated) -> Hardware {
 
 fn of_event(event: &v3::Event) -> Hardware {
     let plain = of_kind(event.kind);
-    match event.detail {
-        v3::Detail::Ste(flaw) => Hardware { sentence: flaw.sentence().to_owned(), ..plain },
-        v3::Detail::Cd(flaw) => Hardware { sentence: flaw.sentence().to_owned(), ..plain },
-        _ => plain,
-    }
+    let flaw = match event.detail {
+        v3::Detail::Ste(flaw) => flaw.sentence(),
+        v3::Detail::Cd(flaw) => flaw.sentence(),
+        _ => return plain,
+    };
+    Hardware { answer: format!("{}: {flaw}", plain.answer), ..plain }
 }
 
 fn of_kind(kind: EventKind) -> Hardware {

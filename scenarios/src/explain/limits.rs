@@ -17,7 +17,7 @@ pub(super) fn told(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<
             ))
         }
         ("map-memlock" | "memlock-limit", _) => Some(memlock(around)),
-        ("vectors-exhausted" | "device-no-lpis" | "msi-no-domain", _) => Some(supply(around)),
+        ("vectors-exhausted" | "device-no-lpis", _) => Some(supply(around)),
         ("device-no-place", Conflict::Limit { limit, wanted }) => Some(format!(
             "{limit} DeviceIDs, as many as the ITS's device table has places for; this is DeviceID \
              {:#x}",

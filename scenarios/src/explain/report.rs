@@ -224,7 +224,7 @@ impl Explanation {
             write!(f, "\n  demands:   {sentence}\n  source:    {source}")?;
         }
         if !self.not_performed.is_empty() {
-            f.write_str("\n\nnot performed before, and so without effect:")?;
+            f.write_str("\n\nnot performed, and so without effect:")?;
         }
         for Undone { line, command, because } in &self.not_performed {
             write!(f, "\n  line {line}: {command}\n    {because}")?;
@@ -267,9 +267,7 @@ impl fmt::Display for Explanation {
                 (true, false) if !self.hardware.is_empty() => {
                     f.write_str("\n\nthe kernel refused nothing: hardware answered")?
                 }
-                (true, false) => {
-                    f.write_str("\n\nthe kernel refused nothing here that a rule is known for")?
-                }
+                (true, false) => f.write_str("\n\nthe kernel refused nothing")?,
                 // What hardware says of it stands below.
                 (false, _) if !self.hardware.is_empty() => {}
                 (false, _) => f.write_str(NO_RULE_OF_HARDWARE)?,

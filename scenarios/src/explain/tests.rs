@@ -1,6 +1,7 @@
 mod hardware;
 mod near;
 mod order;
+mod sent;
 mod unperformed;
 mod words;
 

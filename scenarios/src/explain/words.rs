@@ -8,7 +8,7 @@ use passim_vfio::view::MappingView;
 use super::Origin;
 use crate::ioctl;
 use crate::op::{ContainerType, DeviceName, IrqIndex, Op};
-use crate::run::{ContainerHere, Surroundings};
+use crate::run::{AbsentHere, ContainerHere, Surroundings};
 
 /// A conflict in words; `None` for the request itself.
 pub(super) fn conflict(
@@ -222,6 +222,10 @@ fn of_limit(limit: u64, wanted: u64, rule: &str) -> Option<String> {
 
 fn of_device(dev: Rid, rule: &str, around: &Surroundings) -> Option<String> {
     Some(match rule {
+        "msi-no-domain" => match around.senders.get(&dev) {
+            Some((_, None)) => format!("device {dev}, which firmware's msi-map leaves out"),
+            _ => format!("device {dev}, for whose messages there is no controller"),
+        },
         "doorbell-not-described" => format!(
             "device {dev}, of whose interrupt controller the driver describes no doorbell: \
              its-doorbell-info = {}",
@@ -246,7 +250,14 @@ fn of_group(group: u32, around: &Surroundings) -> String {
         members.map(|(rid, it)| format!("{rid} ({})", it.driver.as_deref().unwrap_or("no driver")));
     let members: Vec<_> = members.collect();
     if members.is_empty() {
-        format!("group {group}")
+        let absent = around.absent.iter().find(|absent| absent.group == Some(group));
+        match absent {
+            Some(AbsentHere { rid, physical: Some(physical), .. }) => format!(
+                "group {group}: {rid} is a virtual function, which sriov_numvfs of {physical} makes"
+            ),
+            Some(AbsentHere { rid, .. }) => format!("group {group}: {rid} is not there"),
+            None => format!("group {group}"),
+        }
     } else {
         format!("group {group}: {}", members.join(", "))
     }

@@ -332,12 +332,12 @@ impl fmt::Display for IrqIndex {
     }
 }
 
-/// Choices of a policy: `"name=value"`, with commas between several.
+/// Choices of a policy, or how hardware is built: `"name=value"`, with commas between several.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Setting(pub Vec<(String, String)>);
 
 impl FromValue for Setting {
-    const FORM: &'static str = "choices such as \"zero-page=pinned,short-info=bytes\"";
+    const FORM: &'static str = "settings in quotes, parted by commas: \"NAME=VALUE,NAME=VALUE\"";
 
     fn from_value(text: &str) -> Option<Self> {
         let text = text.strip_prefix('"')?.strip_suffix('"')?;

@@ -1,7 +1,7 @@
 //! What kernel and hardware said during one operation, as values: for those who explain or compare it.
 
 use passim_gic::its::Report;
-use passim_model::Refusal;
+use passim_model::{PhysAddr, Refusal};
 use passim_smmu::v3::Record;
 use passim_vfio::verdict::Verdict;
 
@@ -20,6 +20,8 @@ pub struct Account {
     /// What hardware made of messages, commands and transactions, in order; of transactions those that
     /// did not go through.
     pub hardware: Vec<Answered>,
+    /// Where the last write of a device arrived that came to an interrupt controller.
+    pub doorbell: Option<PhysAddr>,
 }
 
 /// What hardware made of something.
@@ -121,6 +123,14 @@ impl Runner {
 }
 
 impl Account {
+    /// Keeps where something that a device sent ended.
+    pub(super) fn hear(&mut self, reach: Reach) {
+        self.hardware.extend(Answered::of(reach));
+        if let Reach::Doorbell(at, _) = reach {
+            self.doorbell = Some(at);
+        }
+    }
+
     /// What kept the operation from what it asked for, if something did.
     pub fn refusal(&self) -> Option<Refusal> {
         self.refused.last().copied().or(self.shortage.map(|shortage| shortage.refusal))

@@ -8,7 +8,7 @@ use passim_smmu::v3::Transaction;
 use passim_vfio::verdict::Verdict;
 
 use super::memory::bytes_text;
-use super::{Answered, Outcome, Runner, Running, Stage, Unperformable, outcome};
+use super::{Outcome, Runner, Running, Stage, Unperformable, outcome};
 use crate::op::{DeviceName, Op};
 use crate::system::{CarriedOn, Explained, NoTransfer, Piece, Reach};
 
@@ -104,8 +104,7 @@ impl Running {
     }
 
     fn hear(&mut self, pieces: &[Piece]) {
-        let answered = pieces.iter().filter_map(|piece| Answered::of(piece.reach));
-        self.account.hardware.extend(answered);
+        pieces.iter().for_each(|piece| self.account.hear(piece.reach));
     }
 
     pub(super) fn device_named(&self, name: &DeviceName) -> Result<Endpoint, Unperformable> {
@@ -197,5 +196,13 @@ impl Running {
 }
 
 pub(super) fn no_transfer(error: NoTransfer) -> Unperformable {
-    Unperformable::new(error.to_string())
+    let hint = match error {
+        NoTransfer::NoDevice(_) => Some("`passim machines NAME` lists the devices of a machine"),
+        NoTransfer::Size => None,
+    };
+    let unperformable = Unperformable::new(error.to_string());
+    match hint {
+        Some(hint) => unperformable.hint(hint),
+        None => unperformable,
+    }
 }

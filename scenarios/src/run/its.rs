@@ -13,23 +13,23 @@ use crate::script::Text;
 use crate::system::Board;
 
 /// GITS_TYPER, GITS_CBASER, GITS_CWRITER, GITS_CREADR. IHI 0069 H 12.18.
-const TYPER: u64 = 0x08;
-const CBASER: u64 = 0x80;
-const CWRITER: u64 = 0x88;
-const CREADR: u64 = 0x90;
+pub(super) const TYPER: u64 = 0x08;
+pub(super) const CBASER: u64 = 0x80;
+pub(super) const CWRITER: u64 = 0x88;
+pub(super) const CREADR: u64 = 0x90;
 /// Bytes of a command. IHI 0069 H 5.3.
-const COMMAND_BYTES: u64 = 32;
+pub(super) const COMMAND_BYTES: u64 = 32;
 
 passim_model::layout! {
-    /// GITS_TYPER, IHI 0069 H 12.18.
-    struct Typer {
+    /// GITS_TYPER, IHI 0069 H 12.19.
+    pub(super) struct Typer {
         /// Commands name redistributors by address.
         PTA = bit(19);
     }
 }
 passim_model::layout! {
-    /// GITS_CBASER, IHI 0069 H 12.18.
-    struct Cbaser {
+    /// GITS_CBASER, IHI 0069 H 12.19.
+    pub(super) struct Cbaser {
         /// Pages of 4 KiB, less one.
         SIZE = bits(7, 0);
         /// Address of the queue.
@@ -39,8 +39,8 @@ passim_model::layout! {
     }
 }
 passim_model::layout! {
-    /// GITS_CWRITER and GITS_CREADR, IHI 0069 H 12.18.
-    struct Pointer {
+    /// GITS_CWRITER and GITS_CREADR, IHI 0069 H 12.19.
+    pub(super) struct Pointer {
         /// GITS_CREADR: the queue has stalled.
         STALLED = bit(0);
         /// Index of a command.
@@ -125,7 +125,7 @@ fn commands(board: &mut Board, its: PhysAddr) -> Vec<[u64; 4]> {
 }
 
 /// Loads a register of an ITS; no read has side effects.
-fn load(board: &mut Board, its: PhysAddr, offset: u64) -> u64 {
+pub(super) fn load(board: &mut Board, its: PhysAddr, offset: u64) -> u64 {
     let at = its.checked_add(offset);
     at.and_then(|at| board.load(at, Width::W64).ok()).unwrap_or(0)
 }

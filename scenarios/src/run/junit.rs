@@ -24,21 +24,31 @@ fn case(result: &FileResult) -> TestCase {
         Ok(report) if report.agrees() => {
             TestCase::new(report.file.as_str(), TestCaseStatus::success())
         }
-        Ok(ScenarioReport { error: Some(error), .. }) => failed(error),
+        Ok(report @ ScenarioReport { error: Some(error), .. }) => failed(error, &drawn(report)),
         Ok(report) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            let drawn: String =
-                report.differences.iter().map(|it| it.render(Colour::Plain)).collect();
-            status.set_message(format!("{} operations differ", report.differences.len()));
-            status.set_description(drawn);
+            status.set_message(match report.differences.len() {
+                1 => "1 operation differs".to_owned(),
+                count => format!("{count} operations differ"),
+            });
+            status.set_description(drawn(report));
             TestCase::new(report.file.as_str(), status)
         }
-        Err(error) => failed(error),
+        Err(error) => failed(error, ""),
     }
 }
 
-fn failed(error: &InputError) -> TestCase {
+/// What differs, one operation after the other.
+fn drawn(report: &ScenarioReport) -> String {
+    report.differences.iter().map(|it| it.render(Colour::Plain)).collect()
+}
+
+/// One that could not be run to its end; what differed before that is told as well.
+fn failed(error: &InputError, drawn: &str) -> TestCase {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_message(error.to_string());
+    if !drawn.is_empty() {
+        status.set_description(drawn);
+    }
     TestCase::new(error.path(), status)
 }

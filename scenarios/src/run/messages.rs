@@ -6,7 +6,7 @@ use passim_model::Rid;
 use passim_model::pci::{Entry, Registers};
 
 use super::device::no_transfer;
-use super::{Answered, Outcome, Running, Unperformable};
+use super::{Outcome, Running, Unperformable};
 use crate::op::{DeviceName, Op, WireLevel};
 use crate::system::{Arrival, Delivery, Reach, Signalled, Wire};
 
@@ -28,7 +28,7 @@ impl Running {
         let device = self.device_named(dev)?;
         let signalled = self.system.raise(device, vector).map_err(no_transfer)?;
         if let Signalled::Sent(delivery) = &signalled {
-            self.account.hardware.extend(Answered::of(delivery.reach));
+            self.account.hear(delivery.reach);
         }
         Ok(vec![match signalled {
             Signalled::Sent(delivery) => self.delivered(&delivery),

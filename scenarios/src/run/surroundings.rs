@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use passim_gic::its::ITS_BYTES;
 use passim_model::topology::Function;
-use passim_model::{DeviceId, Iova, PageSize, Rid, Span, UserAddr};
+use passim_model::{DeviceId, Iova, PageSize, PhysAddr, Rid, Span, UserAddr};
 use passim_vfio::iommu::ReservedRegion;
 use passim_vfio::iommu::msi::DoorbellView;
 use passim_vfio::msi::{MessageSupply, VectorView};
@@ -53,6 +54,24 @@ pub struct Surroundings {
     pub cpus: u16,
     /// The interrupts for messages that are still free.
     pub supply: Option<MessageSupply>,
+    /// Where the ITSs are, as firmware lists them.
+    pub itss: Vec<PhysAddr>,
+    /// Every function of the machine, whether the kernel has it or not, with the DeviceID of its
+    /// messages and the ITS that they go to; `None` where firmware leads to none.
+    pub senders: BTreeMap<Rid, (DeviceId, Option<usize>)>,
+    /// Functions of the machine that the kernel does not have now.
+    pub absent: Vec<AbsentHere>,
+}
+
+/// A function that is not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AbsentHere {
+    /// Its requester ID.
+    pub rid: Rid,
+    /// The group that it would be in.
+    pub group: Option<u32>,
+    /// The physical function of a virtual one.
+    pub physical: Option<Rid>,
 }
 
 /// The descriptors that `attach` opened for a device.
@@ -81,8 +100,6 @@ pub struct FunctionHere {
     pub vectors: Vec<VectorView>,
     /// Doorbells that are mapped for it.
     pub doorbells: Vec<DoorbellView>,
-    /// The DeviceID of its messages.
-    pub device_id: DeviceId,
 }
 
 /// A container.
@@ -176,6 +193,9 @@ impl Running {
             irqs: kernel.irq_numbers(),
             cpus: kernel.cpus(),
             supply: kernel.message_supply(),
+            itss: self.system.its.clone(),
+            absent: self.absent(),
+            senders: self.system.topology().functions().iter().map(|it| self.sender(it)).collect(),
         }
     }
 
@@ -189,8 +209,23 @@ impl Running {
             on,
             vectors: kernel.vectors(function.rid),
             doorbells: kernel.doorbells_of(function.rid),
-            device_id: function.device_id,
         }
+    }
+
+    fn absent(&self) -> Vec<AbsentHere> {
+        let absent = self.system.topology().functions().iter();
+        let absent = absent.filter(|it| !self.system.kernel.has_function(it.rid));
+        let here = |it: &Function| AbsentHere {
+            rid: it.rid,
+            group: it.group,
+            physical: self.system.board.physical_of(it.rid),
+        };
+        absent.map(here).collect()
+    }
+
+    fn sender(&self, function: &Function) -> (Rid, (DeviceId, Option<usize>)) {
+        let its = self.system.its_of.get(&function.rid).copied();
+        (function.rid, (function.device_id, its))
     }
 }
 
@@ -201,6 +236,12 @@ impl From<Attached> for AttachedHere {
 }
 
 impl Surroundings {
+    /// The ITS in whose registers an address is, and the offset there.
+    pub fn its_at(&self, at: PhysAddr) -> Option<(usize, u64)> {
+        let offset = |its: &PhysAddr| at.get().checked_sub(its.get()).filter(|at| *at < ITS_BYTES);
+        self.itss.iter().enumerate().find_map(|(n, its)| Some((n, offset(its)?)))
+    }
+
     /// The container behind a descriptor, or the default container.
     pub fn container_behind(&self, fd: Option<i64>) -> Option<&ContainerHere> {
         let fd = fd.map_or(self.container, |fd| i32::try_from(fd).ok())?;

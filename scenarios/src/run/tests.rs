@@ -3,8 +3,9 @@ mod its;
 
 use std::path::{Path, PathBuf};
 
-use super::files::{find, run, run_file};
+use super::files::{find, run, run_as_far, run_file};
 use super::junit;
+use crate::chosen::Chosen;
 use crate::input_error::{InputError, InputKind, SourceText};
 use crate::script::Script;
 
@@ -133,6 +134,16 @@ fn a_wrong_outcome_is_shown_and_blessed() {
         Err(InputError::in_file(InputKind::Scenario, Path::new("b.scn"), "no")),
     ]);
     assert!(xml.contains("failures=\"1\"") && xml.contains("errors=\"1\""), "{xml}");
+    assert!(xml.contains("1 operation differs"), "{xml}");
+}
+
+#[test]
+fn what_differed_before_an_error_is_reported_as_well() {
+    let script = script(&format!("{MACHINE}  ok\nlocked\n  VmLck 3 kB\nin process=7\n"));
+    let report = run_as_far(&script, &Chosen::default());
+    assert!(report.error.is_some() && report.differences.len() == 1);
+    let xml = junit::xml(&[Ok(report)]);
+    assert!(xml.contains("errors=\"1\"") && xml.contains("VmLck 3 kB"), "{xml}");
 }
 
 #[test]

@@ -124,7 +124,8 @@ impl System {
             Gic::Its(gic) => gic.its.clone(),
             Gic::V2m(_) => Vec::new(),
         };
-        Ok(Self { board, kernel, topology, page, smmu_of, unplugged, its })
+        let its_of = machine.functions.iter().filter_map(|it| Some((it.rid, it.its?))).collect();
+        Ok(Self { board, kernel, topology, page, smmu_of, unplugged, its, its_of })
     }
 }
 

@@ -15,7 +15,7 @@ mod host;
 mod lost;
 mod shared;
 
-pub use lost::{Lost, LostCommand};
+pub use lost::{Dropped, Lost, LostCommand};
 
 use passim_gic::choice::Preset;
 use passim_gic::its::image::{Converted, ImageError};
@@ -117,6 +117,8 @@ pub struct Board {
     controller: Controller,
     /// A command that the ITS does not receive.
     lost: Option<Lost>,
+    /// That command, once it is dropped.
+    dropped: Option<Dropped>,
     /// The CPU that does the next loads and stores.
     cpu: Cpu,
     pace: Pace,
@@ -168,6 +170,7 @@ impl Board {
             aboard,
             controller,
             lost: None,
+            dropped: None,
             cpu: Cpu::default(),
             pace,
             effects: Vec::new(),
@@ -254,6 +257,11 @@ impl Board {
 
     pub(super) fn slot_index(&self, rid: Rid) -> Option<usize> {
         self.slots.binary_search_by_key(&rid, |slot| slot.rid).ok()
+    }
+
+    /// The physical function of a virtual one.
+    pub(crate) fn physical_of(&self, rid: Rid) -> Option<Rid> {
+        Some(self.slot(rid)?.physical?.0)
     }
 
     /// Whether the function exists now: virtual functions only as far as the physical function's

@@ -79,6 +79,13 @@ impl Kind {
         Command0::OPCODE.get(self.0[0]) == SYNC
     }
 
+    /// Whether it was a CMD_SYNC that sent its message to itself, as Linux lets it: 32 bits of zeros lie
+    /// over the opcode, and the address is left. IHI 0070 G.b 4.7.3.
+    fn is_overwritten_sync(self) -> bool {
+        let Self([first, second]) = self;
+        first == 0 && second != 0 && second & !Sync1::MSI_ADDRESS.mask() == 0
+    }
+
     /// The command's name, IHI 0070 G.b 4.1.1.
     pub(crate) fn name(self) -> &'static str {
         match Command0::OPCODE.get(self.0[0]) {
@@ -107,6 +114,7 @@ impl Kind {
             0x44 => "RESUME",
             0x45 => "STALL_TERM",
             SYNC => "SYNC",
+            _ if self.is_overwritten_sync() => "SYNC, overwritten by its own message",
             _ => "a command of no known name",
         }
     }
@@ -114,6 +122,9 @@ impl Kind {
     /// The name, and the other bits of the words if there are any.
     fn text(self) -> String {
         let Self([first, second]) = self;
+        if self.is_overwritten_sync() {
+            return self.name().to_owned();
+        }
         let rest = first & !Command0::OPCODE.mask();
         match (rest, second) {
             (0, 0) => self.name().to_owned(),

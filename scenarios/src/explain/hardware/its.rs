@@ -12,12 +12,12 @@ use crate::op::{CommandName, HardwareOp, ItsOp, Op};
 pub(super) fn of_message(why: Untranslated) -> Hardware {
     let (rule, sentence, source) = match why {
         Untranslated::Disabled => {
-            ("its-enabled", "GITS_CTLR.Enabled is set.", "IHI 0069 H 12.18 (GITS_CTLR)")
+            ("its-enabled", "GITS_CTLR.Enabled is set.", "IHI 0069 H 12.19 (GITS_CTLR)")
         }
         Untranslated::DeviceOutOfRange => (
             "its-device-range",
             "The DeviceID has no more bits than GITS_TYPER.Devbits and the device table say.",
-            "IHI 0069 H 5.2, 12.18 (GITS_TYPER)",
+            "IHI 0069 H 5.2, 12.19 (GITS_TYPER)",
         ),
         Untranslated::NoDevicePage => (
             "its-device-page",
@@ -59,7 +59,7 @@ pub(super) fn still_stopped() -> Hardware {
         "the queue stands at an earlier command",
         "its-queue-running",
         "No command before it stopped the queue, or GITS_CWRITER.Retry was stored since.",
-        "IHI 0069 H 5.2, 12.18 (GITS_CREADR.Stalled, GITS_CWRITER.Retry)",
+        "IHI 0069 H 5.2, 12.19 (GITS_CREADR.Stalled, GITS_CWRITER.Retry)",
     )
 }
 
@@ -258,7 +258,7 @@ fn its_of_command(op: &Op) -> Option<u16> {
 }
 
 /// What `LATE` says of a command.
-fn until(name: &str) -> Vec<&'static str> {
+pub(in crate::explain) fn until(name: &str) -> Vec<&'static str> {
     let is_of = |of: &str| of.split([' ', ',']).any(|word| word == name);
     LATE.iter().filter(|late| is_of(late.of)).map(|late| late.until).collect()
 }

@@ -76,6 +76,11 @@ const GLOBAL_FAULTS: [v2::GlobalFaultKind; 5] = [
     v2::GlobalFaultKind::UnimplementedInterrupt,
 ];
 
+/// Every reason for which an ITS does not perform a command, with its rule.
+pub fn command_rules() -> Vec<(Reason, Hardware)> {
+    COMMANDS.into_iter().map(|reason| (reason, its::of_reason(reason))).collect()
+}
+
 /// Every rule, those of ITSs first. One name stands for several where what it demands depends on who
 /// asks: then it comes several times.
 pub fn rules() -> Vec<Hardware> {
@@ -83,7 +88,9 @@ pub fn rules() -> Vec<Hardware> {
     rules.extend(COMMANDS.map(its::of_reason));
     rules.extend([its::still_stopped(), its::ignored_by_its(), its::memory(String::new())]);
     rules.push(its::ignored_by_frame());
-    rules.extend(EventKind::ALL.map(of_kind));
+    // A hint to software refuses nothing. IHI 0070 G.b 7.3.19.
+    let is_refusal = |kind: &EventKind| kind.name() != "E_PAGE_REQUEST";
+    rules.extend(EventKind::ALL.into_iter().filter(is_refusal).map(of_kind));
     rules.extend(QUEUE.map(of_queue));
     let response = Response::Abort;
     rules.extend(CAUSES_V3.map(|cause| terminated_v3(&v3::Terminated { cause, response })));

@@ -80,11 +80,14 @@ pub(in crate::explain) fn otherwise(
     waits: bool,
 ) -> Vec<Otherwise> {
     let mut others = Vec::new();
-    let Some(its) = its_of(op) else { return others };
-    if waits {
+    let its = its_of(op);
+    if its.is_none() && !is_of_device(op) {
+        return others;
+    }
+    if let Some(its) = its.filter(|_| waits) {
         for cpu in cpus(subject) {
             let sync = sync(its, cpu);
-            let Some(Moment { outcome: then, .. }) =
+            let Ok(Moment { outcome: then, .. }) =
                 subject.performed(std::slice::from_ref(&sync), op, None)
             else {
                 continue;
@@ -95,13 +98,21 @@ pub(in crate::explain) fn otherwise(
             }
         }
     }
+    if its.is_none() && subject.chosen.lost.is_some() {
+        let chosen = Chosen { lost: None, ..subject.chosen.clone() };
+        if let Ok(Moment { outcome: then, .. }) = subject.performed(&[], op, Some(&chosen))
+            && then != outcome
+        {
+            others.push(Otherwise { with: "nothing lost".to_owned(), outcome: then });
+        }
+    }
     for preset in Preset::ALL {
         // Another seed is another roll of the same dice.
         if matches!(preset, Preset::Adversarial(_)) {
             continue;
         }
         let chosen = Chosen { gic: Some(preset), ..subject.chosen.clone() };
-        let Some(Moment { outcome: then, .. }) = subject.performed(&[], op, Some(&chosen)) else {
+        let Ok(Moment { outcome: then, .. }) = subject.performed(&[], op, Some(&chosen)) else {
             continue;
         };
         if then != outcome {
@@ -109,6 +120,11 @@ pub(in crate::explain) fn otherwise(
         }
     }
     others
+}
+
+/// Whether a device does it that a kernel's driver may have told an ITS of.
+fn is_of_device(op: &Op) -> bool {
+    matches!(op, Op::Raise { .. } | Op::Write { .. })
 }
 
 /// Lines in front of the operation, and the operation in its place.
@@ -142,6 +158,10 @@ pub(in crate::explain) fn nearest(
         (Answered::Terminated(_) | Answered::Stalled(_), Some(around)) => of_access(op, around),
         _ => Vec::new(),
     };
+    // The line itself is none that is near.
+    let text = op.to_string();
+    let ways = ways.into_iter().filter(|(before, op)| !before.is_empty() || op.to_string() != text);
+    let ways: Vec<_> = ways.collect();
     if ways.is_empty() {
         return None;
     }
@@ -149,9 +169,11 @@ pub(in crate::explain) fn nearest(
     for (tries, (before, op)) in (1..).zip(ways) {
         let lines: Vec<_> = before.iter().chain([&op]).map(Op::to_string).collect();
         let moment = subject.performed(&before, &op, None);
-        let answer =
-            moment.as_ref().map_or("cannot be made".to_owned(), |it| it.outcome.join("; "));
-        if moment.is_some_and(|it| it.is_good) {
+        let answer = match &moment {
+            Ok(moment) => moment.outcome.join("; "),
+            Err(why) => format!("cannot be made: {}", why.message),
+        };
+        if moment.is_ok_and(|it| it.is_good) {
             return Some(Nearest::Accepted { lines, tries });
         }
         tried.push(Attempted { lines, answer });
@@ -248,9 +270,19 @@ fn turned_on(op: &Op, why: Untranslated, around: &Surroundings) -> Vec<Way> {
     if !by_interrupts.contains(&why) {
         return Vec::new();
     }
+    // Messages that the kernel has programmed for it are nearer than more of them.
+    let vectors = around.functions.get(&dev).map(|it| it.vectors.as_slice()).unwrap_or_default();
+    let programmed = vectors.iter().map(|it| (it.message.address, u64::from(it.message.data)));
+    let mut others: Vec<_> = programmed.filter(|(address, _)| *address != 0).collect();
+    others.sort_by_key(|(_, data)| data.abs_diff(event));
+    let others = others.into_iter().take(2).map(|(address, data)| {
+        let (iova, value, size) = (Iova::new(address), Number(data), Some(Number(4)));
+        (Vec::new(), Op::Write { dev: DeviceName::Function(dev), iova, value, size })
+    });
     let all = u32::try_from(event).ok().and_then(|event| event.checked_add(1));
     let enables = all.map(|vectors| enables(dev, vectors, around)).unwrap_or_default();
-    enables.into_iter().map(|enable| (vec![enable], op.clone())).collect()
+    let enables = enables.into_iter().map(|enable| (vec![enable], op.clone()));
+    others.chain(enables).collect()
 }
 
 /// Messages of a function turned on, of each kind that it has.
@@ -363,6 +395,23 @@ fn of_command(op: &Op, reason: Reason) -> Vec<Way> {
     }
 }
 
+/// A write to a doorbell's physical address, where it is mapped for the device.
+fn at_the_device(op: &Op, around: &Surroundings) -> Vec<Way> {
+    let Op::Write { dev: DeviceName::Function(dev), iova, value, size } = op else {
+        return Vec::new();
+    };
+    let doorbells = around.functions.get(dev).map(|it| it.doorbells.as_slice()).unwrap_or_default();
+    let there = doorbells.iter().find_map(|it| {
+        let at = iova.get().checked_sub(it.pa.get()).filter(|at| *at < it.size)?;
+        it.iova.get().checked_add(at)
+    });
+    let write = |at: u64| {
+        let (dev, iova) = (DeviceName::Function(*dev), Iova::new(at));
+        (Vec::new(), Op::Write { dev, iova, value: *value, size: *size })
+    };
+    there.map(write).into_iter().collect()
+}
+
 /// What lets a device's access through: a mapping that allows it, or an address that is mapped.
 fn of_access(op: &Op, around: &Surroundings) -> Vec<Way> {
     let (dev, iova, is_write) = match op {
@@ -388,8 +437,8 @@ fn of_access(op: &Op, around: &Surroundings) -> Vec<Way> {
         argsz: None,
     };
     let page = around.page.bytes();
+    let mut ways = at_the_device(op, around);
     let holds = here.mappings.iter().find(|it| it.iova.contains(Iova::new(iova)));
-    let mut ways = Vec::new();
     match holds {
         Some(MappingView { iova: span, vaddr, perms, .. }) if !perms.is_empty() => {
             let (iova, size) = (span.start(), span.size().unwrap_or(0));

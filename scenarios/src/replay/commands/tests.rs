@@ -46,6 +46,15 @@ fn a_pair_of_syncs_may_be_left_out_where_one_was() {
     assert!(!alike_but_for_pairs(&[None, kernel[3]], &kernel));
 }
 
+/// Linux lets the message of a SYNC overwrite its own command.
+#[test]
+fn a_sync_that_its_own_message_has_overwritten_has_a_name() {
+    let name = |words| Kind::of(words).name();
+    assert_eq!(name([0, 0x7fe0_0520]), "SYNC, overwritten by its own message");
+    assert_eq!(name([0, 0]), "a command of no known name");
+    assert_eq!(name([0, 0x7fe0_0521]), "a command of no known name");
+}
+
 #[test]
 fn pointers_wrap_at_twice_the_size() {
     let ring = Ring::of(4);

@@ -124,6 +124,17 @@ impl FromStr for Lost {
     }
 }
 
+/// A command that was dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dropped {
+    /// The ITS that did not receive it.
+    pub its: u16,
+    /// Its offset in the queue.
+    pub offset: u64,
+    /// What the driver had written.
+    pub words: [u64; 4],
+}
+
 /// GITS_CBASER, GITS_CWRITER. IHI 0069 H 12.18.
 const CBASER: u64 = 0x80;
 const CWRITER: u64 = 0x88;
@@ -140,6 +151,11 @@ impl Board {
     /// Whether the command has been dropped.
     pub(crate) fn has_lost(&self) -> bool {
         self.lost.is_some_and(|lost| lost.nth == 0)
+    }
+
+    /// The command that has been dropped.
+    pub(crate) fn dropped(&self) -> Option<Dropped> {
+        self.dropped
     }
 
     /// Called before a CPU's store to a block of the interrupt controller. A store to GITS_CWRITER
@@ -163,6 +179,9 @@ impl Board {
             if self.lost.as_mut().is_some_and(|lost| lost.is_this(number))
                 && let Ok(words) = self.memory.words_mut(place, NOBODY.len())
             {
+                if let Ok(words) = <[u64; 4]>::try_from(&*words) {
+                    self.dropped = Some(Dropped { its: block, offset: at, words });
+                }
                 words.copy_from_slice(&NOBODY);
             }
             at = (at + BYTES) % bytes;

@@ -10,7 +10,7 @@ use passim_model::{DeviceId, EventId};
 use super::dumped_gic::{self, DumpedGic};
 use crate::walk::report::Difference;
 
-/// Bytes of the queue for each step of GITS_CBASER.Size. IHI 0069 H 12.18.
+/// Bytes of the queue for each step of GITS_CBASER.Size. IHI 0069 H 12.19.
 const QUEUE_STEP: u64 = 4096;
 /// Bytes of a command.
 const COMMAND: u64 = 32;
