@@ -264,6 +264,33 @@ impl Layout {
         mapped.then_some(Ite { intid, icid: Some(icid as u16) })
     }
 
+    /// Writes the entry at `at` for an event that goes to another collection. QEMU's keeps what it
+    /// says of virtual LPIs, though the event has none.
+    // QEMU's process_movi writes back the entry that it has read.
+    pub(super) fn store_moved(
+        self,
+        at: PhysAddr,
+        ite: (u32, u16),
+        memory: &mut Memory,
+    ) -> Result<(), Abort> {
+        let mut old = [0; 12];
+        if self == Self::Qemu {
+            memory.read(at, &mut old)?;
+        }
+        self.store_ite(at, Some(ite), 0, memory)?;
+        if self != Self::Qemu {
+            return Ok(());
+        }
+        let [l0, l1, l2, l3, l4, l5, l6, l7, high @ ..] = old;
+        let low = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+        let vpe = QemuIteLow::VPEID.get(low) as u16;
+        let doorbell = QemuIteHigh::DOORBELL.in_place(u32::from_le_bytes(high).into()) as u32;
+        let mut kept = [0; 6];
+        kept[..2].copy_from_slice(&vpe.to_le_bytes());
+        kept[2..].copy_from_slice(&doorbell.to_le_bytes());
+        memory.write(at.checked_add(6).ok_or(Abort(at))?, &kept)
+    }
+
     /// Writes the interrupt translation entry at `at`: an LPI and an ICID, or an invalid entry.
     pub(super) fn store_ite(
         self,

@@ -304,8 +304,7 @@ impl Its {
             return Err(Reason::UnmappedCollection.into());
         }
         let new = self.collection(icid, memory)?.ok_or(Reason::UnmappedCollection)?;
-        let moved = Ite { icid: Some(icid), ..ite };
-        self.write_event((source, at), Some(moved), memory)?;
+        self.move_event((source, at), (ite, icid), memory)?;
         self.forget(source);
         let intid = IntId::new(ite.intid);
         if let Some(old) = old.filter(|old| *old != new || self.notifies()) {

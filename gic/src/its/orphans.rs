@@ -83,6 +83,22 @@ impl Its {
         Ok(())
     }
 
+    /// Writes the entry of an event that goes to another collection.
+    pub(super) fn move_event(
+        &mut self,
+        (source, at): (Source, PhysAddr),
+        (ite, icid): (Ite, u16),
+        memory: &mut Memory,
+    ) -> Result<(), Abort> {
+        if let Some(internal) = &mut self.internal {
+            internal.set_event(source, Some(Ite { icid: Some(icid), ..ite }));
+            return Ok(());
+        }
+        self.implementation.features.layout.store_moved(at, (ite.intid, icid), memory)?;
+        self.orphans.0.remove(&at);
+        Ok(())
+    }
+
     /// The events of a collection lose it for good.
     pub(super) fn orphan(&mut self, icid: u16, memory: &mut Memory) -> Result<(), Abort> {
         for source in self.members(icid, memory) {
