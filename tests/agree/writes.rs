@@ -151,7 +151,13 @@ impl Board {
     /// Writes in one call.
     fn write(&mut self, smmu: Option<usize>, at: u64, bytes: &[u8]) -> Reach {
         let (requester, at) = (self.requester, Iova::new(at));
-        self.rig.system.board.device_write(DeviceWrite { requester, smmu, at, bytes })
+        self.rig.system.board.device_write(DeviceWrite {
+            requester,
+            smmu,
+            function: None,
+            at,
+            bytes,
+        })
     }
 
     /// Writes as a transfer of one piece.

@@ -1,10 +1,10 @@
 //! Random requests for interrupts, drivers and groups, on machines with few interrupts.
 
-use super::judge;
+use super::{judge, judge_all};
 use passim::input_error::SourceText;
 use passim::script::Script;
 use proptest::collection::vec;
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
 /// Machines with a function of many vectors and one of few, and where a window may be registered.
@@ -108,28 +108,23 @@ fn scenario(machine: (&str, &str, &str), before: &[String], last: &str) -> Scrip
 /// Every case boots a machine.
 const CASES: u32 = 64;
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(CASES))]
-
-    /// A suggested request for interrupts is accepted.
-    #[test]
-    fn the_suggested_request_for_interrupts_is_accepted(
-        machine in select(MACHINES.to_vec()),
-        window in prop_oneof![Just(None), window().prop_map(Some)],
-        before in vec(prop_oneof![3 => enable(), 1 => raw(), 1 => disable()], 0..3),
-        last in request(),
-    ) {
+/// A suggested request for interrupts is accepted.
+#[test]
+fn the_suggested_request_for_interrupts_is_accepted() {
+    let window = prop_oneof![Just(None), window().prop_map(Some)];
+    let before = vec(prop_oneof![3 => enable(), 1 => raw(), 1 => disable()], 0..3);
+    let requests = (select(MACHINES.to_vec()), window, before, request());
+    judge_all(CASES, 50, requests, |(machine, window, before, last)| {
         let before: Vec<_> = window.into_iter().chain(before).collect();
-        judge(|last| scenario(machine, &before, last), &last)?;
-    }
+        judge(|last| scenario(machine, &before, last), &last)
+    });
+}
 
-    /// So is one about drivers and groups, after some were removed.
-    #[test]
-    fn the_suggested_request_about_groups_is_accepted(
-        machine in select(MACHINES.to_vec()),
-        before in vec(administration(), 0..3),
-        last in administration(),
-    ) {
-        judge(|last| scenario(machine, &before, last), &last)?;
-    }
+/// So is one about drivers and groups, after some were removed.
+#[test]
+fn the_suggested_request_about_groups_is_accepted() {
+    let requests = (select(MACHINES.to_vec()), vec(administration(), 0..3), administration());
+    judge_all(CASES, 33, requests, |(machine, before, last)| {
+        judge(|last| scenario(machine, &before, last), &last)
+    });
 }

@@ -7,10 +7,12 @@ use passim::chosen::Chosen;
 use passim::explain::{Explanation, Nearest, explain};
 use passim::input_error::SourceText;
 use passim::script::Script;
+use passim_tests::cases;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_assert, prop_oneof, proptest};
 use proptest::sample::select;
-use proptest::test_runner::TestCaseError;
+use proptest::test_runner::{TestCaseError, TestRunner};
+use std::cell::Cell;
 
 fn near(values: &'static [u64]) -> impl Strategy<Value = u64> {
     let nudge = select(vec![0, 0, 0, 0, 0, 1, 0x800, 0x1000]);
@@ -100,12 +102,31 @@ fn scenario(profile: &str, kind: &str, before: &[String], last: &str) -> Script 
     Script::parse(SourceText::new("random.scn", text)).unwrap()
 }
 
+/// Judges random requests, and demands that of `least` in a hundred a suggestion is accepted: else
+/// no suggestion at all would pass, too.
+fn judge_all<S: Strategy>(
+    cases: u32,
+    least: u32,
+    requests: S,
+    judge: impl Fn(S::Value) -> Result<bool, TestCaseError>,
+) {
+    let accepted = Cell::new(0);
+    let judged = TestRunner::new(cases::any(cases)).run(&requests, |request| {
+        accepted.set(accepted.get() + u32::from(judge(request)?));
+        Ok(())
+    });
+    judged.unwrap_or_else(|error| panic!("{error}"));
+    let accepted = accepted.get();
+    assert!(accepted * 100 >= cases * least, "{accepted} accepted suggestions in {cases} cases");
+}
+
 /// Explains the last line of a scenario that ends with `last`, and makes the suggested request.
-fn judge(scenario: impl Fn(&str) -> Script, last: &str) -> Result<(), TestCaseError> {
+/// Returns whether there was one.
+fn judge(scenario: impl Fn(&str) -> Script, last: &str) -> Result<bool, TestCaseError> {
     let script = scenario(last);
     let line = script.blocks().count() as u64;
     // Earlier random requests may have removed the object of the last line.
-    let Ok(explanation) = explain(&script, line, &Chosen::default()) else { return Ok(()) };
+    let Ok(explanation) = explain(&script, line, &Chosen::default()) else { return Ok(false) };
     match explanation.nearest {
         None => prop_assert!(explanation.refusals.is_empty(), "{explanation}"),
         Some(Nearest::Accepted { lines, .. }) => {
@@ -113,12 +134,13 @@ fn judge(scenario: impl Fn(&str) -> Script, last: &str) -> Result<(), TestCaseEr
             prop_assert!(again.refusals.is_empty(), "{last}: {again}");
             let said = again.outcome.first().map_or("", String::as_str);
             prop_assert!(!said.starts_with("off:"), "{last}: {again}");
+            return Ok(true);
         }
         Some(Nearest::None { because, tries, tried }) => {
             prop_assert!(!because.is_empty() && tries == tried.len());
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 fn explained(script: &Script) -> Explanation {
@@ -144,16 +166,18 @@ fn spoiled() -> impl Strategy<Value = String> {
 
 const PROFILES: [&str; 5] = ["linux-6.1", "linux-6.12", "msi-v9", "linux-4.11", "linux-7.2"];
 
+#[test]
+fn the_suggested_request_is_accepted() {
+    let profile = select(PROFILES.to_vec());
+    let kind = select(vec!["v1", "v2"]);
+    let requests = (profile, kind, vec(request(), 0..3), request());
+    judge_all(256, 50, requests, |(profile, kind, before, last)| {
+        judge(|last| scenario(profile, kind, &before, last), &last)
+    });
+}
+
 proptest! {
-    #[test]
-    fn the_suggested_request_is_accepted(
-        profile in select(PROFILES.to_vec()),
-        kind in select(vec!["v1", "v2"]),
-        before in vec(request(), 0..3),
-        last in request(),
-    ) {
-        judge(|last| scenario(profile, kind, &before, last), &last)?;
-    }
+    #![proptest_config(cases::any(256))]
 
     #[test]
     fn something_is_suggested_where_one_field_is_wrong(

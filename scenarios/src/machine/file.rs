@@ -5,6 +5,7 @@
 
 mod cache;
 mod devices;
+mod held;
 mod interrupts;
 mod isolation;
 mod platform;
@@ -24,6 +25,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use self::devices::{Completed, Devices};
+use self::held::{HeldFile, irq_number};
 use self::interrupts::{GicFile, gic};
 use self::platform::{DeviceRangeFile, MapFile, PlatformFile, StreamRangeFile};
 use self::smmuv2::SmmuV2File;
@@ -31,9 +33,7 @@ use self::smmuv3::SmmuFile;
 use self::sriov::SriovFile;
 use super::ids::Ids;
 use super::quantity::{Bdf, GroupNumber, Quantity, narrow, optional_narrow};
-use super::{
-    Bar, CONFIG_BYTES, Gic, HeldVector, Iommu, Machine, Parameters, Reserved, ReservedKind, X86,
-};
+use super::{Bar, CONFIG_BYTES, Gic, Iommu, Machine, Parameters, Reserved, ReservedKind, X86};
 use crate::chosen::{Overrides, meant_profile};
 use crate::input_error::{InputError, InputKind, SourceText};
 
@@ -236,40 +236,6 @@ struct ReservedFile {
     start: Quantity,
     last: Quantity,
     kind: ReservedKind,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HeldFile {
-    irq: Spanned<u32>,
-    vector: u16,
-    name: String,
-}
-
-impl HeldFile {
-    /// The vectors that a kernel's driver holds, ascending by interrupt number.
-    fn all(files: Vec<Self>, source: &SourceText) -> Result<Vec<HeldVector>, InputError> {
-        let mut held = Vec::new();
-        for Self { irq, vector, name } in files {
-            held.push(HeldVector { irq: irq_number(&irq, source)?, vector, name });
-        }
-        held.sort_by_key(|held| held.irq);
-        Ok(held)
-    }
-}
-
-/// An interrupt number of Linux. It is a positive `int`, and never 0, which means none.
-// 6.12 kernel/irq/internals.h: MAX_SPARSE_IRQS is INT_MAX.
-fn irq_number(irq: &Spanned<u32>, source: &SourceText) -> Result<u32, InputError> {
-    const MOST: u32 = i32::MAX as u32;
-    match *irq.get_ref() {
-        number @ 1..MOST => Ok(number),
-        number => {
-            let message = format!("there is no interrupt number {number}");
-            Err(refuse(source, irq.span(), message)
-                .with_hint(format!("Linux has 1 to {}", MOST - 1)))
-        }
-    }
 }
 
 impl Machine {
