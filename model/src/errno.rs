@@ -1,6 +1,6 @@
 //! Error numbers a Linux system call returns: the generic table every arm64 kernel uses
-//! (`include/uapi/asm-generic/errno.h` and `errno-base.h`). The check that returns one is a
-//! [`Rule`](crate::Rule).
+//! (`include/uapi/asm-generic/errno.h` and `errno-base.h`), and one that slips out of the kernel. The
+//! check that returns one is a [`Rule`](crate::Rule).
 
 use core::fmt;
 
@@ -17,7 +17,7 @@ macro_rules! errnos {
             /// Every named number, ascending.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The name, as in `errno(3)`.
+            /// The name, as in `errno(3)` where that has it.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)*
@@ -70,6 +70,9 @@ errnos! {
     EBADFD = 77;
     /// Operation not supported.
     EOPNOTSUPP = 95;
+    /// Operation not supported: a number of the kernel's own, of `include/linux/errno.h`, which no
+    /// program is meant to see.
+    ENOTSUPP = 524;
 }
 
 impl Errno {

@@ -114,12 +114,13 @@ impl<'a> World<'a> {
             let (_, rest) = answer.split_once(of)?;
             rest.split([',', ' ']).next()?.parse::<u64>().ok()
         };
-        if let Some(descriptor) = number("container ").filter(|_| answer.starts_with("container")) {
-            if self.containers[container].replace(descriptor).is_none() && self.sets_windows {
-                // Of a window of v9 the lowest page is never handed out.
-                let window = format!("iova=0x7fff000 size={:#x}", (PAGES + 1) << 12);
-                self.ask(&format!("msi-window {window} fd={descriptor}"));
-            }
+        if let Some(descriptor) = number("container ").filter(|_| answer.starts_with("container"))
+            && self.containers[container].replace(descriptor).is_none()
+            && self.sets_windows
+        {
+            // Of a window of v9 the lowest page is never handed out.
+            let window = format!("iova=0x7fff000 size={:#x}", (PAGES + 1) << 12);
+            self.ask(&format!("msi-window {window} fd={descriptor}"));
         }
         match number("group ").filter(|_| answer.contains(", device ")) {
             Some(descriptor) => {

@@ -104,6 +104,9 @@ proptest! {
         let two_cpus = ["life.scn", "linux-6.12.scn", "msi-v9.scn", "attack.scn"];
         let few = built.collection_bits == Some(Some(1));
         prop_assume!(!few || two_cpus.iter().any(|name| path.ends_with(name)));
+        // Linux counts 2^32 EventIDs as none, and then creates no device.
+        let linux = !path.ends_with("life-by-hand.scn") && !path.iter().any(|part| part == "kut");
+        prop_assume!(!linux || built.event_bits != Some(32));
         // Its outcome differs under KVM, whose MOVALL is unlike any other: see `presets`.
         prop_assume!(preset != Preset::KvmAbi0 || !path.ends_with("life-by-hand.scn"));
         let chosen = Chosen { gic: Some(preset), built, ..Chosen::default() };

@@ -326,6 +326,10 @@ passim_model::rules! {
     PATH_ABSENT = "path-absent",
         "The path names something the machine has.",
         "the machine's description";
+    /// EINVAL or ERANGE, by policy.
+    CPU_ABSENT = "cpu-absent",
+        "The list of CPUs that an interrupt may go to names one that is online.",
+        "kernel/irq/proc.c of 4.6 and 6.12: write_irq_affinity";
     /// EINVAL, ENODEV for a device that does not exist, ERANGE for a number that is too large.
     ATTRIBUTE_VALUE = "attribute-value",
         "The attribute takes the value that is written.",

@@ -264,7 +264,8 @@ impl Redistributor {
             (gicr::SETLPIR, Size::Word | Size::Double) if self.features.direct_lpi => {
                 self.set_pending(intid, memory);
             }
-            (gicr::CLRLPIR, Size::Word | Size::Double) if self.features.direct_lpi => {
+            // IHI 0069 H 12.11 (GICR_CLRLPIR): no effect while LPIs are off.
+            (gicr::CLRLPIR, Size::Word | Size::Double) if self.features.direct_lpi && self.on => {
                 self.clear_pending(intid, memory);
             }
             (gicr::INVLPIR, Size::Word | Size::Double) => {

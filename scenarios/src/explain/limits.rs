@@ -18,6 +18,11 @@ pub(super) fn told(refusal: &Refusal, op: &Op, around: &Surroundings) -> Option<
         }
         ("map-memlock" | "memlock-limit", _) => Some(memlock(around)),
         ("vectors-exhausted" | "device-no-lpis", _) => Some(supply(around)),
+        ("device-no-place", Conflict::Limit { limit, wanted }) => Some(format!(
+            "{limit} DeviceIDs, as many as the ITS's device table has places for; this is DeviceID \
+             {:#x}",
+            wanted.saturating_sub(1)
+        )),
         ("set-irqs-shape", Conflict::Limit { .. }) | ("vectors-no-capability", _) => {
             of_device(op, around)
         }

@@ -193,7 +193,7 @@ fn of_number(value: u64, rule: &str, op: &Op, around: &Surroundings) -> Option<S
             let kind = kind.map(|kind| format!(", {kind}")).unwrap_or_default();
             format!("type {value}{kind}")
         }
-        ("attribute-value", Op::Affinity { .. }) => {
+        ("cpu-absent", Op::Affinity { .. }) => {
             format!("cpu {value}; the machine has cpus 0 to {}", around.cpus.saturating_sub(1))
         }
         ("path-absent", Op::Affinity { .. }) => {

@@ -169,7 +169,8 @@ pub const CALLS: &[CallEntry] = &[
         place: (VFIO_PCI_INTRS, "vfio_pci_set_irqs_ioctl"),
         asks: "bad-fd user-pointer argsz-short set-irqs-shape irq-action irq-mode irq-off \
             irq-vector irq-eventfd irq-unmask-taken irq-notice vectors-none \
-            vectors-no-capability vectors-exhausted device-no-lpis interrupt-leaked \
+            vectors-no-capability vectors-exhausted device-no-lpis device-no-place \
+            device-no-events device-no-memory interrupt-leaked \
             block-partly-freed events-at-teardown messages-unaligned \
             msi-no-domain msi-no-cookie msi-no-support msi-no-aperture msi-window-full \
             msi-page-not-mapped msi-outside-aperture msi-mappings-remain \
@@ -262,7 +263,7 @@ pub const CALLS: &[CallEntry] = &[
         name: "sysfs",
         verbs: &["bind", "unbind", "unplug", "write-attribute", "affinity", "module"],
         place: ("drivers/pci/pci-driver.c", "pci_device_probe"),
-        asks: "path-absent attribute-value unbind-in-use remove-in-use sriov-total \
+        asks: "path-absent attribute-value cpu-absent unbind-in-use remove-in-use sriov-total \
             sriov-no-driver sriov-enabled device-without-group device-not-coherent \
             probe-dma-owned",
         shared: "",

@@ -126,13 +126,18 @@ fn of_interrupts(rule: &str) -> Option<(&'static str, &'static str)> {
         "vectors-none" | "vectors-no-capability" => {
             (PCI_MSI, "__pci_enable_msi_range, __pci_enable_msix_range")
         }
-        "msi-no-domain" => ("drivers/pci/msi/irqdomain.c", "pci_msi_setup_msi_irqs"),
+        "msi-no-domain" => (
+            "drivers/pci/msi",
+            "msi.c, __pci_enable_msi_range; irqdomain.c, pci_msi_setup_msi_irqs",
+        ),
         "vectors-exhausted" => (V2M, "gicv2m_irq_domain_alloc; irq-gic-v3-its.c has the same"),
         "interrupt-leaked" => (V2M, "gicv2m_irq_domain_alloc; irq-gic-v3-its.c has the same"),
         "block-partly-freed" => ("kernel/irq/irqdomain.c", "irq_domain_free_irqs_hierarchy"),
         "events-at-teardown" => (ITS, "its_msi_teardown"),
         "messages-unaligned" => (ITS, "its_alloc_device_irq; gicv2m_alloc_msi has the same"),
         "device-no-lpis" => (ITS, "its_create_device, its_lpi_alloc"),
+        "device-no-place" => (ITS, "its_alloc_device_table, its_alloc_table_entry"),
+        "device-no-events" | "device-no-memory" => (ITS, "its_create_device"),
         "its-queue-full" => (ITS, "its_allocate_entry"),
         "its-queue-stopped" => (ITS, "its_wait_for_range_completion"),
         "spi-beyond" => (V2M, "gicv2m_irq_gic_domain_alloc"),
@@ -154,6 +159,7 @@ fn elsewhere(rule: &str) -> Option<(&'static str, &'static str)> {
         "resource-not-mappable" | "resource-claimed" => {
             ("drivers/pci/pci-sysfs.c", "pci_mmap_resource")
         }
+        "cpu-absent" => ("kernel/irq/proc.c", "write_irq_affinity"),
         "attribute-value" => ("fs/sysfs/file.c", "sysfs_kf_write, and who stores the attribute"),
         "path-absent" => ("fs/namei.c", "the system call, before any driver"),
         "text-end" => ("mm/util.c", "strndup_user"),

@@ -4,6 +4,7 @@
 
 use super::lines::{Service, SmmuWire};
 use crate::kernel::Kernel;
+use crate::policy::AbsentCpu;
 use crate::rules;
 use passim_model::{Conflict, Errno, Host, IntId, Refusal, event};
 
@@ -46,8 +47,8 @@ impl Kernel {
     /// Routes an interrupt to another CPU, as a write to `/proc/irq/N/smp_affinity_list` does.
     ///
     /// # Errors
-    /// ENOENT by `path-absent` without such an interrupt, EINVAL by `attribute-value` without such
-    /// a CPU.
+    /// ENOENT by `path-absent` without such an interrupt, EINVAL or ERANGE by `cpu-absent` without
+    /// such a CPU.
     pub(crate) fn set_affinity(
         &mut self,
         irq: u32,
@@ -60,7 +61,11 @@ impl Kernel {
         }
         if !self.irqs.route(irq, cpu, host) {
             let conflict = Conflict::Unknown(u64::from(cpu));
-            return Err(rules::ATTRIBUTE_VALUE.refuse_for(Errno::EINVAL, conflict));
+            let errno = match self.policy.absent_cpu {
+                AbsentCpu::Einval => Errno::EINVAL,
+                AbsentCpu::Erange => Errno::ERANGE,
+            };
+            return Err(rules::CPU_ABSENT.refuse_for(errno, conflict));
         }
         self.move_message(irq, host);
         Ok(())

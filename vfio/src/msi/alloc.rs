@@ -4,8 +4,9 @@
 //! Not here: the message that is written to the device (`compose`), and when messages are enabled
 //! (`enabling`).
 
-use super::controller::{Exhausted, Source};
+use super::controller::Source;
 use super::flags::MsiFlags;
+use super::its::Lacking;
 use super::message::Message;
 use super::rules;
 use super::vectors::{Descriptor, MessageKind, Vector, Vectors};
@@ -40,7 +41,7 @@ impl Kernel {
         let (Some(flags), Some(id)) =
             (self.msi.controller.flags(kind.bus()), self.known_as(device))
         else {
-            let errno = self.errno_without_domain(kind);
+            let errno = self.errno_without_domain(kind, conflict);
             let refusal = rules::MSI_NO_DOMAIN.refuse_for(errno, conflict);
             return Err(Shortage { available: 0, refusal });
         };
@@ -59,16 +60,12 @@ impl Kernel {
             Endpoint::Platform(_) => (self.prepared_messages(count), false),
         };
         let prepared = self.msi.controller.prepare(id, wanted, &mut self.frames, host);
-        let domain = self.policy.its_life == ItsLife::Domain;
-        prepared.map_err(|exhausted| {
-            let refusal = match domain {
-                // 6.16 msi_create_device_irq_domain: the device then has no domain.
-                true => rules::DEVICE_NO_LPIS.refuse_for(Errno::ENODEV, conflict),
-                false => refusal_of(exhausted, device),
-            };
+        let life = self.policy.its_life;
+        prepared.map_err(|why| {
+            let refusal = refusal_of(why, (device, id.1), life);
             Shortage { available: 0, refusal }
         })?;
-        if domain {
+        if life == ItsLife::Domain {
             self.msi.domains.insert(device, kind);
         }
         Ok(())
@@ -80,7 +77,7 @@ impl Kernel {
             && let Some(id) = self.known_as(device)
         {
             let busy = self.msi.controller.release(id, &mut self.frames, host);
-            if busy && !core::mem::replace(&mut self.msi.told_of_events, true) {
+            if busy && !core::mem::replace(&mut self.msi.warned.events, true) {
                 self.verdicts.push(Verdict {
                     severity: Severity::Warning,
                     rule: &rules::EVENTS_AT_TEARDOWN,
@@ -102,7 +99,9 @@ impl Kernel {
     ) -> Result<Descriptor, Refusal> {
         let id = self.known_as(device).expect("it is prepared, and so has a domain");
         let sources = self.msi.controller.alloc(id, usize::from(count));
-        let sources = sources.map_err(|exhausted| refusal_of(exhausted, device))?;
+        let sources = sources.ok_or_else(|| {
+            rules::VECTORS_EXHAUSTED.refuse_for(Errno::ENOSPC, Conflict::from(device))
+        })?;
         let intids: Vec<IntId> = sources.iter().map(|source| source.intid).collect();
         if let Some(&beyond) = intids.iter().find(|&&intid| self.irqs.refuses(intid)) {
             self.msi.controller.free(&sources, &mut self.frames, host);
@@ -181,12 +180,19 @@ impl Kernel {
     }
 
     /// How a request of a device without an MSI domain fails.
-    fn errno_without_domain(&self, kind: MessageKind) -> Errno {
+    fn errno_without_domain(&mut self, kind: MessageKind, conflict: Conflict) -> Errno {
         match (kind, self.policy.no_msi_domain) {
             // platform_msi_alloc_priv_data, and 6.12 platform_device_msi_init_and_alloc_irqs.
             (MessageKind::Platform, _) => Errno::EINVAL,
             (_, NoMsiDomain::Einval) => Errno::EINVAL,
-            (_, NoMsiDomain::Enodev) => Errno::ENODEV,
+            (_, NoMsiDomain::Enodev) => {
+                if !core::mem::replace(&mut self.msi.warned.no_domain, true) {
+                    let (severity, rule) = (Severity::Warning, &rules::MSI_NO_DOMAIN);
+                    self.verdicts.push(Verdict { severity, rule, conflict });
+                }
+                Errno::ENODEV
+            }
+            (_, NoMsiDomain::Enotsupp) => Errno::ENOTSUPP,
         }
     }
 
@@ -281,10 +287,21 @@ impl Kernel {
     }
 }
 
-fn refusal_of(exhausted: Exhausted, device: Endpoint) -> Refusal {
+/// The refusal of an ITS driver that cannot create a device.
+fn refusal_of(why: Lacking, (device, id): (Endpoint, DeviceId), life: ItsLife) -> Refusal {
     let conflict = Conflict::from(device);
-    match exhausted {
-        Exhausted::Device => rules::DEVICE_NO_LPIS.refuse_for(Errno::ENOMEM, conflict),
-        Exhausted::Numbers => rules::VECTORS_EXHAUSTED.refuse_for(Errno::ENOSPC, conflict),
+    let errno = match life {
+        // 6.16 msi_create_device_irq_domain: the device then has no domain.
+        ItsLife::Domain => Errno::ENODEV,
+        ItsLife::Events => Errno::ENOMEM,
+    };
+    match why {
+        Lacking::Place(limit) => {
+            let wanted = u64::from(id.get()) + 1;
+            rules::DEVICE_NO_PLACE.refuse_for(errno, Conflict::Limit { limit, wanted })
+        }
+        Lacking::Memory => rules::DEVICE_NO_MEMORY.refuse_for(errno, conflict),
+        Lacking::Events => rules::DEVICE_NO_EVENTS.refuse_for(errno, conflict),
+        Lacking::Lpis => rules::DEVICE_NO_LPIS.refuse_for(errno, conflict),
     }
 }

@@ -3,7 +3,7 @@
 //! Not here: interrupts after their arrival ([`irq`](crate::irq)).
 
 use super::flags::{self, Bus, MsiFlags};
-use super::its::{Event, Its};
+use super::its::{Event, Its, Lacking};
 use super::message::Message;
 use super::v2m::V2m;
 use super::view::MessageSupply;
@@ -35,15 +35,6 @@ pub(super) struct Source {
     pub(super) intid: IntId,
     /// With an ITS: its index, and the event that raises the interrupt there.
     event: Option<(usize, Event)>,
-}
-
-/// Why a controller allocates no interrupts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Exhausted {
-    /// No LPIs for a new device.
-    Device,
-    /// No SPI or event.
-    Numbers,
 }
 
 impl Controller {
@@ -98,12 +89,9 @@ impl Controller {
         wanted: (u32, bool),
         frames: &mut Frames,
         host: &mut impl Host,
-    ) -> Result<(), Exhausted> {
+    ) -> Result<(), Lacking> {
         match self {
-            Self::Its(its) => match its.prepare(id, wanted, frames, host) {
-                true => Ok(()),
-                false => Err(Exhausted::Device),
-            },
+            Self::Its(its) => its.prepare(id, wanted, frames, host),
             Self::Absent | Self::V2m(_) => Ok(()),
         }
     }
@@ -122,22 +110,19 @@ impl Controller {
         }
     }
 
-    /// Allocates interrupts for `count` messages of one descriptor.
-    pub(super) fn alloc(
-        &mut self,
-        id: (usize, DeviceId),
-        count: usize,
-    ) -> Result<Vec<Source>, Exhausted> {
+    /// Allocates interrupts for `count` messages of one descriptor; `None` if no SPI or event is
+    /// left.
+    pub(super) fn alloc(&mut self, id: (usize, DeviceId), count: usize) -> Option<Vec<Source>> {
         match self {
-            Self::Absent => Err(Exhausted::Numbers),
+            Self::Absent => None,
             Self::V2m(v2m) => {
-                let spis = v2m.alloc(count).ok_or(Exhausted::Numbers)?;
-                Ok(spis.into_iter().map(|intid| Source { intid, event: None }).collect())
+                let spis = v2m.alloc(count)?;
+                Some(spis.into_iter().map(|intid| Source { intid, event: None }).collect())
             }
             Self::Its(its) => {
-                let events = its.alloc(id, count).ok_or(Exhausted::Numbers)?;
+                let events = its.alloc(id, count)?;
                 let source = |(event, intid)| Source { intid, event: Some((id.0, event)) };
-                Ok(events.into_iter().map(source).collect())
+                Some(events.into_iter().map(source).collect())
             }
         }
     }

@@ -51,7 +51,7 @@ impl Kernel {
     /// with exactly `wanted` for a device on the board.
     ///
     /// # Errors
-    /// ERANGE by `vectors-none`, EINVAL by `vectors-no-capability`, ENODEV by `msi-no-domain`,
+    /// ERANGE by `vectors-none`, EINVAL by `vectors-no-capability`, one by `msi-no-domain`,
     /// ENOSPC by `vectors-exhausted`.
     pub(crate) fn begin_enabling(
         &mut self,
@@ -136,7 +136,7 @@ impl Kernel {
     /// is masked, and its message is written where the kernel does that early.
     ///
     /// # Errors
-    /// In `Done`: ENODEV by `msi-no-domain`, ENOSPC by `vectors-exhausted`, and the refusals of
+    /// In `Done`: one by `msi-no-domain`, ENOSPC by `vectors-exhausted`, and the refusals of
     /// mapping doorbells. The device is then as before.
     pub(crate) fn step_enabling(
         &mut self,

@@ -55,6 +55,19 @@ struct Device {
     shared: bool,
 }
 
+/// What is missing to create a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lacking {
+    /// A place in the device table, which has this many.
+    Place(u64),
+    /// Memory for a page of the device table, or for the interrupt translation table.
+    Memory,
+    /// Events.
+    Events,
+    /// An LPI.
+    Lpis,
+}
+
 /// One ITS: Linux's `struct its_node`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct One {
@@ -148,8 +161,7 @@ impl Its {
     }
 
     /// Creates a device of an ITS with at least `wanted` events, or uses the existing one.
-    /// `proxied` tells that a bridge may answer for the function. Returns `false` if no LPI is left
-    /// for it, the ITS has no room, or there is no such ITS.
+    /// `proxied` tells that a bridge may answer for the function.
     // 6.12 its_pci_msi_prepare: a power of two, and at least 32 for DeviceID 0, which systems that
     // do not distinguish devices give to all. 4.9 and 4.13 its_create_device: as many LPIs as
     // requested; only the table has a power of two. 5.12 its_msi_prepare: a second preparation
@@ -160,12 +172,12 @@ impl Its {
         (wanted, proxied): (u32, bool),
         frames: &mut Frames,
         host: &mut impl Host,
-    ) -> bool {
+    ) -> Result<(), Lacking> {
         let stays = self.sharing == ItsSharing::Never;
-        let Some(one) = self.all.get_mut(its) else { return false };
+        let one = self.all.get_mut(its).ok_or(Lacking::Place(0))?;
         if let Some(device) = one.devices.get_mut(&id) {
             device.shared = stays;
-            return true;
+            return Ok(());
         }
         let wanted = match self.ranges {
             LpiRanges::Chunks32 => wanted.max(1),
@@ -182,21 +194,22 @@ impl Its {
         };
         // 4.4 and 6.12 its_create_device: a page of the device table stays allocated if the LPIs
         // run out.
-        if let Some(node) = &mut one.node
-            && node.cover(id, frames, host).is_none()
-        {
-            return false;
+        if let Some(node) = &mut one.node {
+            node.cover(id, frames, host)?;
         }
-        let Some((first_lpi, count)) = self.lpis.alloc(wanted) else { return false };
+        if wanted == 0 {
+            return Err(Lacking::Events);
+        }
+        let (first_lpi, count) = self.lpis.alloc(wanted).ok_or(Lacking::Lpis)?;
         if let Some(node) = &mut one.node
             && node.map_device(id, wanted, (&mut self.itts, frames), host).is_none()
         {
             self.lpis.free(first_lpi, count);
-            return false;
+            return Err(Lacking::Memory);
         }
         let taken = vec![false; count as usize];
         one.devices.insert(id, Device { first_lpi, taken, shared: stays && proxied });
-        true
+        Ok(())
     }
 
     /// Allocates events of a prepared device for `count` messages, with their LPIs; `None` if it

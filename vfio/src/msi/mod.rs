@@ -73,10 +73,18 @@ pub(crate) struct Msi {
     /// ITS and DeviceID of devices whose last alias gives them others, where the kernel uses that
     /// alias.
     last_aliases: BTreeMap<Endpoint, (Option<usize>, DeviceId)>,
-    /// The kernel warned once of events in use at the end of a device's domain.
-    told_of_events: bool,
+    warned: Warned,
     /// Why the last device to allocate got fewer vectors than requested, if it did.
     shortage: Option<(Endpoint, Refusal)>,
+}
+
+/// What the kernel warns of the first time alone, and has warned of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Warned {
+    /// A function without an MSI domain.
+    no_domain: bool,
+    /// Events in use at the end of a device's domain.
+    events: bool,
 }
 
 impl Msi {
@@ -100,8 +108,8 @@ impl Msi {
             MsiAlias::Last => facts.last_aliases.clone(),
             MsiAlias::Elsewhere => BTreeMap::new(),
         };
-        let (told_of_events, shortage) = (false, None);
-        Self { controller, devices, held, domains, parents, last_aliases, told_of_events, shortage }
+        let (warned, shortage) = (Warned::default(), None);
+        Self { controller, devices, held, domains, parents, last_aliases, warned, shortage }
     }
 
     /// Takes what the drivers of controllers logged without returning an error.

@@ -1,10 +1,10 @@
 //! The rules of MSI domains, and verdicts about messages.
 
 passim_model::rules! {
-    /// EINVAL or ENODEV, by policy.
+    /// EINVAL, ENODEV or ENOTSUPP, by policy.
     MSI_NO_DOMAIN = "msi-no-domain",
         "Firmware leads the device to a controller of messages: by msi-map, or msi-parent.",
-        "arch_setup_msi_irq of 4.6; pci_msi_setup_msi_irqs of 6.12: a function without an MSI domain";
+        "arch_setup_msi_irq of 4.6; pci_msi_legacy_setup_msi_irqs of 6.1; __pci_enable_msi_range of 6.12: a function without an MSI domain";
     /// ERANGE.
     VECTORS_NONE = "vectors-none",
         "At least one vector is asked for.",
@@ -21,6 +21,18 @@ passim_model::rules! {
     DEVICE_NO_LPIS = "device-no-lpis",
         "The ITS driver has LPIs left for another device.",
         "irq-gic-v3-its.c of 4.11 and 6.12: making a device; the changes of 6.16: making a domain";
+    /// ENOMEM, or ENODEV by policy.
+    DEVICE_NO_PLACE = "device-no-place",
+        "The ITS's device table has a place for the DeviceID.",
+        "irq-gic-v3-its.c of 6.12: its_alloc_device_table; the changes of 6.16: making a domain";
+    /// ENOMEM, or ENODEV by policy.
+    DEVICE_NO_EVENTS = "device-no-events",
+        "The number of the ITS's EventIDs, in 32 bits, is not 0.",
+        "irq-gic-v3-its.c of 7.2 and of 6.1.167, its_create_device: min_t of unsigned int";
+    /// ENOMEM, or ENODEV by policy.
+    DEVICE_NO_MEMORY = "device-no-memory",
+        "There is memory for the ITS's tables of the device.",
+        "irq-gic-v3-its.c of 4.11 and 6.12: its_alloc_table_entry, its_create_device";
     /// ENOSPC.
     SPI_BEYOND = "spi-beyond",
         "The distributor has the SPI that the frame claims.",

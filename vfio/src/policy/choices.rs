@@ -59,10 +59,10 @@ pub use iommu::{
     SmmuIntrRemap, Stage1Attributes, Stage2Roots, SteUpdate, UnmapSync, WalkAttributes,
 };
 pub use irqs::{
-    AmazonFrames, GicV3Priority, IrqFreeing, ItsAliases, ItsCacheability, ItsEvents, ItsFlatCheck,
-    ItsInvall, ItsLife, ItsPages, ItsQueueWait, ItsSharing, ItsTables, IttMemory, LpiAffinity,
-    LpiBits, LpiInvalidation, LpiRanges, MsiActivation, MsiAffinity, MsiAlias, MsiDomains,
-    MsiUnmask, MsixVectors, NoMsiDomain, V2mBlocks, WireService,
+    AbsentCpu, AmazonFrames, GicV3Priority, IrqFreeing, ItsAliases, ItsCacheability, ItsEvents,
+    ItsFlatCheck, ItsInvall, ItsLife, ItsPages, ItsQueueWait, ItsSharing, ItsTables, IttMemory,
+    LpiAffinity, LpiBits, LpiInvalidation, LpiRanges, MsiActivation, MsiAffinity, MsiAlias,
+    MsiDomains, MsiUnmask, MsixVectors, NoMsiDomain, V2mBlocks, WireService,
 };
 pub use msi::{
     DoorbellError, DoorbellUnwind, IovaAllocator, ItsDoorbellInfo, MissingDoorbellInfo, MsiFailure,

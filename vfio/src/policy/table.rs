@@ -296,8 +296,12 @@ policy! {
         [Linux4_6 DeviceFirst Read, Linux6_12 ControllerFirst Read];
     /// What a request for vectors of PCI ends in where the function has no MSI domain.
     no_msi_domain: NoMsiDomain = "no-msi-domain",
-        "drivers/pci/msi.c of 4.6 and 4.11; drivers/pci/msi of 6.1 and 6.12, built without the fallbacks of 5.10",
-        [Linux4_6 Einval Read, Linux6_1 Enodev Read];
+        "drivers/pci/msi.c of 4.6 and 4.11; drivers/pci/msi of 6.1, built without the fallbacks of 5.10; a60b990798eb of 6.13, and in 6.12 since the January after",
+        [Linux4_6 Einval Read, Linux6_1 Enodev Read, Linux6_12 Enotsupp Read];
+    /// What `/proc/irq/N/smp_affinity_list` says of a CPU that the machine does not have.
+    absent_cpu: AbsentCpu = "absent-cpu",
+        "write_irq_affinity, cpumask_parselist_user; nr_cpumask_bits of 4.6, and since 6.1-rc1 (aa47a7c215e7)",
+        [Linux4_6 Einval Inferred, Linux6_1 Erange Inferred];
     /// How an interrupt domain frees the interrupts of one request.
     irq_freeing: IrqFreeing = "irq-freeing",
         "irq_domain_free_irqs_hierarchy before and after 4615fbc3788d (5.11), and of 6.12; reports of July 2024",

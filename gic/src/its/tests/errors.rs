@@ -2,7 +2,7 @@
 
 use super::super::testkit::{Board, ITS, QUEUE, itt};
 use crate::choice::Preset;
-use crate::choice::its::{CommandErrors, MapToUnmapped};
+use crate::choice::its::{CommandErrors, MapToUnmapped, StoredEntries};
 use crate::its::{Arrival, FailedWrite, Failure, Report, Wrote};
 use crate::v3::{Block, Implementation};
 use crate::{Cpu, Size};
@@ -470,14 +470,18 @@ fn mapping_to_nowhere_is_refused_where_chosen() {
 }
 
 #[test]
-fn a_table_that_lies_about_its_size_is_not_believed() {
-    let mut board = board(Preset::Qemu);
-    // Device 3's entry, written without MAPD: 32 EventID bits.
-    board.put(super::super::testkit::DEVICES2 + 24, itt(3) >> 8 << 6 | 31 << 1 | 1);
-    assert_eq!(
-        board.message(3, 0x1_0000),
-        Arrival::Untranslated(crate::its::Untranslated::EventOutOfRange)
-    );
+fn a_table_that_lies_about_its_size_is_believed_where_chosen() {
+    use crate::its::Untranslated::{EventOutOfRange, UnmappedEvent};
+    let chosen =
+        [(StoredEntries::Judged, EventOutOfRange), (StoredEntries::Believed, UnmappedEvent)];
+    for (stored_entries, why) in chosen {
+        let mut spec = Implementation::of(Preset::Qemu, 4, 32);
+        spec.its[0].choices.stored_entries = stored_entries;
+        let mut board = Board::with(spec);
+        // Device 3's entry, written without MAPD: 32 EventID bits.
+        board.put(super::super::testkit::DEVICES2 + 24, itt(3) >> 8 << 6 | 31 << 1 | 1);
+        assert_eq!(board.message(3, 0x1_0000), Arrival::Untranslated(why));
+    }
 }
 
 /// GICD_TYPER.num_LPIs: 16 LPIs, the last is 8207.

@@ -1,7 +1,6 @@
 //! One ITS as its driver programs it: tables, queue, collections, devices and events. Linux's
 //! `struct its_node` of `irq-gic-v3-its.c`.
 
-use super::Event;
 use super::command::Command;
 use super::cpus::Cpus;
 use super::itt::IttPlaces;
@@ -9,6 +8,7 @@ use super::queue::{Queue, Stop};
 use super::registers::Registers;
 use super::table::{self, Table, zeroed};
 use super::wire::{Ctlr, GIC_PIDR2_ARCH, ITS_CMD_QUEUE_LG2, Pidr2, Typer, gits};
+use super::{Event, Lacking};
 use crate::irq::Redistributor;
 use crate::policy::{ItsInvall, ItsQueueWait};
 use passim_model::{DeviceId, Frames, Host, IntId, PhysAddr};
@@ -86,8 +86,10 @@ impl Node {
     }
 
     /// Limits `wanted` events to the number of EventIDs.
+    // 7.2 its_create_device: the lesser of the two as `unsigned int`, so that 2^32 EventIDs count as
+    // none, and no device is created.
     pub(super) fn nameable(&self, wanted: u32) -> u32 {
-        u32::try_from(self.event_ids).map_or(wanted, |all| wanted.min(all))
+        wanted.min(self.event_ids as u32)
     }
 
     /// Maps a CPU's collection. 6.12 its_cpu_init_collection.
@@ -108,13 +110,13 @@ impl Node {
         self.queue.send(Command::Invall { collection }, sync, host);
     }
 
-    /// Allocates the device table's page for a device, if it is missing. `None` if that fails.
+    /// Allocates the device table's page for a device, if it is missing.
     pub(super) fn cover(
         &self,
         device: DeviceId,
         frames: &mut Frames,
         host: &mut impl Host,
-    ) -> Option<()> {
+    ) -> Result<(), Lacking> {
         self.devices.cover(device, frames, host)
     }
 

@@ -1,5 +1,6 @@
 //! Device and collection tables of the ITS: Linux's `its_alloc_tables`.
 
+use super::Lacking;
 use super::registers::Registers;
 use super::wire::{
     BASER_PAGE_SIZES, Baser, GITS_BASER_NR_REGS, GITS_BASER_PAGES_MAX, GITS_BASER_TYPE_COLLECTION,
@@ -208,23 +209,31 @@ impl BaserRegister {
 }
 
 impl Table {
-    /// Allocates the page for a device's entry, if it is missing. `None` if the table has no place
-    /// for it, or memory runs out.
+    /// Allocates the page for a device's entry, if it is missing.
     // 6.12 its_alloc_table_entry; 4.4 its_create_device does not check a flat table.
     pub(super) fn cover(
         &self,
         device: DeviceId,
         frames: &mut Frames,
         host: &mut impl Host,
-    ) -> Option<()> {
+    ) -> Result<(), Lacking> {
         let id = u64::from(device.get());
         if !self.indirect {
-            return (!self.checked || id < self.bytes / self.entry_bytes).then_some(());
+            let places = self.bytes / self.entry_bytes;
+            let has = !self.checked || id < places;
+            return has.then_some(()).ok_or(Lacking::Place(places));
         }
-        let index = id >> ((1u64 << self.page_lg2) / self.entry_bytes).ilog2();
-        if index >= self.bytes / GITS_LVL1_ENTRY_SIZE {
-            return None;
+        let per_page_lg2 = ((1u64 << self.page_lg2) / self.entry_bytes).ilog2();
+        let pages = self.bytes / GITS_LVL1_ENTRY_SIZE;
+        let index = id >> per_page_lg2;
+        if index >= pages {
+            return Err(Lacking::Place(pages << per_page_lg2));
         }
+        self.allocate_page(index, frames, host).ok_or(Lacking::Memory)
+    }
+
+    /// Allocates a page of level 2, if it is missing. `None` if memory runs out.
+    fn allocate_page(&self, index: u64, frames: &mut Frames, host: &mut impl Host) -> Option<()> {
         let place = self.base.checked_add(index * GITS_LVL1_ENTRY_SIZE)?;
         if host.memory().load_u64(place).ok()? & LVL1_VALID == 0 {
             let page = zeroed(self.page_lg2, frames, host)?;

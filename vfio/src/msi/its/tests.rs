@@ -178,7 +178,7 @@ fn what_was_taken_of_too_few_is_lost_with_chunks() {
         let mut frames = Frames::new(PageSize::from_lg2(12).unwrap(), []);
         let mut its = Its::new(&[PhysAddr::new(ITS)], &profile.policy());
         let device = (0, DeviceId::new(8));
-        assert!(its.prepare(device, (32, false), &mut frames, &mut host));
+        its.prepare(device, (32, false), &mut frames, &mut host).unwrap();
         let held: Vec<_> = (0..30).map(|_| its.alloc(device, 1).unwrap()[0].0).collect();
         assert_eq!(its.alloc(device, 4), None);
         let more: Vec<_> = (0..3).map_while(|_| its.alloc(device, 1)).collect();

@@ -71,8 +71,8 @@ fn a_power_of_two_of_lpis_is_a_later_habit() {
     for (profile, second) in [(Profile::Linux4_11, 8192 + 96), (Profile::Linux6_1, 8192 + 128)] {
         let mut its = books(&[0x808_0000], profile);
         let devices = [0x10, 0].map(|id| (0, DeviceId::new(id)));
-        assert!(its.prepare(devices[0], (65, false), &mut frames, &mut host));
-        assert!(its.prepare(devices[1], (1, false), &mut frames, &mut host));
+        its.prepare(devices[0], (65, false), &mut frames, &mut host).unwrap();
+        its.prepare(devices[1], (1, false), &mut frames, &mut host).unwrap();
         assert_eq!(its.alloc(devices[1], 32).unwrap()[0].1, IntId::new(second));
     }
 }
@@ -82,7 +82,7 @@ fn events_are_numbered_within_their_device() {
     let mut its = books(&[0x808_0000], Profile::Linux6_12);
     let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
     let device = (0, DeviceId::new(0x10));
-    assert!(its.prepare(device, (5, false), &mut frames, &mut host));
+    its.prepare(device, (5, false), &mut frames, &mut host).unwrap();
     let one = its.alloc(device, 1).unwrap();
     assert_eq!(one[0].1, IntId::new(8192));
     // Four messages of MSI begin at a multiple of four; of the eight events one is taken.
@@ -99,7 +99,7 @@ fn events_are_numbered_within_their_device() {
     // The device was released with its last event.
     assert!(its.alloc(device, 1).is_none());
     let zero = (0, DeviceId::new(0));
-    assert!(its.prepare(zero, (1, false), &mut frames, &mut host));
+    its.prepare(zero, (1, false), &mut frames, &mut host).unwrap();
     assert!(its.alloc(zero, 32).is_some());
 }
 
@@ -112,7 +112,7 @@ fn a_block_is_free_again_whole() {
     let mut its = Its::new(&[PhysAddr::new(0x808_0000)], &policy);
     let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
     let device = (0, DeviceId::new(0x10));
-    assert!(its.prepare(device, (3, false), &mut frames, &mut host));
+    its.prepare(device, (3, false), &mut frames, &mut host).unwrap();
     let three = its.alloc(device, 3).unwrap();
     assert_eq!((three.len(), its.in_use()), (3, 4));
     let three: Vec<_> = three.iter().map(|(event, _)| *event).collect();
@@ -128,7 +128,7 @@ fn what_is_freed_one_by_one_leaves_the_rest_of_a_block() {
     let mut its = books(&[0x808_0000], Profile::Linux6_12);
     let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
     let device = (0, DeviceId::new(0x10));
-    assert!(its.prepare(device, (3, false), &mut frames, &mut host));
+    its.prepare(device, (3, false), &mut frames, &mut host).unwrap();
     let three = its.alloc(device, 3).unwrap();
     let three: Vec<_> = three.iter().map(|(event, _)| *event).collect();
     its.free(0, &three, &mut frames, &mut host);
@@ -144,9 +144,9 @@ fn itss_share_lpis_and_nothing_else() {
     let mut its = books(&[0x808_0000, 0x900_0000], Profile::Linux6_12);
     let (mut frames, mut host) = (Frames::new(PageSize::K4, []), Silence(Memory::new()));
     let (here, there) = ((0, DeviceId::new(0x10)), (1, DeviceId::new(0x10)));
-    assert!(its.prepare(here, (4, false), &mut frames, &mut host));
+    its.prepare(here, (4, false), &mut frames, &mut host).unwrap();
     assert!(its.alloc(there, 1).is_none());
-    assert!(its.prepare(there, (2, false), &mut frames, &mut host));
+    its.prepare(there, (2, false), &mut frames, &mut host).unwrap();
     let (first, second) = (its.alloc(here, 1).unwrap()[0], its.alloc(there, 1).unwrap()[0]);
     assert_eq!((first.1, second.1), (IntId::new(8192), IntId::new(8196)));
     assert_eq!(first.0, second.0);
@@ -158,10 +158,10 @@ fn itss_share_lpis_and_nothing_else() {
     assert!(its.alloc(there, 1).is_none());
     assert!(its.alloc(here, 1).is_some());
     let other = (0, DeviceId::new(0x18));
-    assert!(its.prepare(other, (2, false), &mut frames, &mut host));
+    its.prepare(other, (2, false), &mut frames, &mut host).unwrap();
     assert_eq!(its.alloc(other, 1).unwrap()[0].1, IntId::new(8196));
     // There is no third.
-    assert!(!its.prepare((2, DeviceId::new(0x10)), (1, false), &mut frames, &mut host));
+    its.prepare((2, DeviceId::new(0x10)), (1, false), &mut frames, &mut host).unwrap_err();
     assert!(its.alloc((2, DeviceId::new(0x10)), 1).is_none());
 }
 

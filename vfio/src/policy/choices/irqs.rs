@@ -252,8 +252,20 @@ choice! {
     NoMsiDomain {
         /// The architecture's own way is tried, and Arm has none: EINVAL.
         Einval = "einval",
-        /// ENODEV, and a warning.
+        /// ENODEV, and the kernel warns, the first time.
         Enodev = "enodev",
+        /// ENOTSUPP, before anything is set up.
+        Enotsupp = "enotsupp",
+    }
+}
+
+choice! {
+    /// What `/proc/irq/N/smp_affinity_list` says of a CPU that the machine does not have.
+    AbsentCpu {
+        /// The list may name any CPU the kernel is built for; that none of them is online: EINVAL.
+        Einval = "einval",
+        /// The list is as long as there are CPUs: ERANGE.
+        Erange = "erange",
     }
 }
 

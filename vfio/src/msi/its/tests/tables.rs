@@ -57,7 +57,7 @@ fn table(
     let registers = (Registers(PhysAddr::new(ITS)), Choices::of(&profile.policy()));
     let table = alloc_all(registers, bits, &mut frames, &mut host).unwrap();
     let value = host.baser & (VALID | INDIRECT | 0x3ff);
-    (value, devices.map(|id| table.cover(DeviceId::new(id), &mut frames, &mut host).is_some()))
+    (value, devices.map(|id| table.cover(DeviceId::new(id), &mut frames, &mut host).is_ok()))
 }
 
 /// The table's number of pages, at most 256, the limit of GITS_BASER.Size.
