@@ -8,7 +8,7 @@
 //! | an unmapped collection breaks saving, or is not restored (KVM) | `migration::migration_with_an_unmapped_collection_14_to_16` |
 //! | what was unmapped comes back after a restore (KVM) | `migration::what_was_unmapped_stays_unmapped` |
 //! | sparse DeviceIDs break a restore (KVM) | `migration::a_distance_leads_from_page_to_page` |
-//! | the size in a device table entry is trusted (KVM) | `errors::a_table_that_lies_about_its_size_is_not_believed` |
+//! | the size in a device table entry is trusted (KVM) | `errors::a_table_that_lies_about_its_size_is_believed_where_chosen` |
 //! | cached translations mix up events (KVM) | `choices::a_cache_tells_events_and_devices_apart` |
 //! | LPIs are delivered after they were turned off (KVM) | `v3::tests::lpis::off_means_dropped_and_the_table_says_what_was_pending` |
 //! | processor numbers off by one, or cut (QEMU) | `errors::every_error_has_its_syndrome` |

@@ -79,7 +79,7 @@ bugs! {
         [migration a_distance_leads_from_page_to_page]
         "distances are followed within a page of level 2" ""
     8 "KVM" "the size in a restored device entry is believed"
-        [errors a_table_that_lies_about_its_size_is_not_believed]
+        [errors a_table_that_lies_about_its_size_is_believed_where_chosen]
         "the size in memory is taken as it is" ""
     9 "KVM" "a level 1 entry that software clears makes saving fail"
         [migration a_cleared_level_1_entry_does_not_hinder_saving]

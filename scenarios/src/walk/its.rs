@@ -283,11 +283,14 @@ fn table(table: &Table) -> Option<ListedTable> {
 fn device(stand: &mut DumpedGic, id: DeviceId, device: &Device) -> ListedDevice {
     let events = device.events.iter().map(|(&event, &(lpi, icid))| {
         let (cpu, why_not) = match stand.message(id, event) {
-            Arrival::Raised { cpu, .. } => (Some(cpu), None),
-            // A table may name what no MAPTI can.
-            Arrival::Untranslated(_) if lpi.get() < dumped_gic::FIRST_LPI as u32 => {
+            // A table may name what no MAPTI can; an ITS that believes it finds no redistributor that has
+            // such an LPI.
+            Arrival::Raised { .. } | Arrival::Untranslated(_)
+                if lpi.get() < dumped_gic::FIRST_LPI as u32 =>
+            {
                 (None, Some(format!("{lpi} is no LPI")))
             }
+            Arrival::Raised { cpu, .. } => (Some(cpu), None),
             Arrival::Untranslated(why) => (None, Some(why.to_string())),
             Arrival::Ignored => (None, Some("the message is ignored".to_owned())),
         };
