@@ -6,7 +6,7 @@ use super::redist::SavedRedistributor;
 use super::{GicV3, Implementation};
 use crate::Cpu;
 use crate::choice::lpi::PropertyTable;
-use crate::its::image::{Converted, ImageError};
+use crate::its::image::{Converted, ImageError, Plan};
 use crate::its::{self, Its};
 use passim_model::{Memory, PhysAddr, Span};
 
@@ -76,8 +76,8 @@ impl GicV3 {
     /// software does not use and that belongs to the ITS afterwards.
     ///
     /// # Errors
-    /// [`ImageError`]. The GIC is unchanged; so are its tables, unless the error is that one has no
-    /// room for an entry.
+    /// [`ImageError`]. The GIC is unchanged, and so is memory, except that internal tables have been
+    /// saved in it, as before any conversion.
     pub fn convert(
         &mut self,
         to: Implementation,
@@ -92,10 +92,8 @@ impl GicV3 {
             scratch = plan.as_ref().map_or(scratch, |plan| plan.converted().scratch);
             plans.push(plan);
         }
-        let mut all = Vec::new();
-        for plan in plans {
-            all.push(plan.map(|plan| plan.write(memory)).transpose()?);
-        }
+        let write = |plan: Option<Plan>| plan.map(|plan| plan.write(memory));
+        let all = plans.into_iter().map(write).collect();
         *self = Self::restore(to, &saved, memory);
         Ok(all)
     }

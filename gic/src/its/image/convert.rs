@@ -8,6 +8,7 @@
 //! no entry of the new layout can hold are refused.
 
 use super::super::entry::Layout;
+use super::write::Places;
 use super::{Device, Found, ImageError, Kind, Mappings, Reading, Silent, Tables};
 use passim_model::{DeviceId, Memory, PhysAddr, Span};
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub struct Converted {
 pub(crate) struct Plan {
     to: Layout,
     tables: Tables,
+    places: Places,
     converted: Converted,
 }
 
@@ -44,8 +46,7 @@ pub(crate) struct Plan {
 ///
 /// # Errors
 /// As [`Mappings::read`] and [`Mappings::write`], [`ImageError::IttTooSmall`],
-/// [`ImageError::TooWide`] and [`ImageError::Scratch`]. Nothing is written unless
-/// [`Mappings::write`] is what fails.
+/// [`ImageError::TooWide`] and [`ImageError::Scratch`]. Nothing is written then.
 pub fn convert(
     layouts: (Layout, Layout),
     tables: Tables,
@@ -58,7 +59,7 @@ pub fn convert(
         Layout::Qemu | Layout::Gic600 => Reading::Every,
     };
     let bits = (bits, MOST_INTID_BITS);
-    plan(layouts, reading, tables, bits, scratch, memory)?.write(memory)
+    Ok(plan(layouts, reading, tables, bits, scratch, memory)?.write(memory))
 }
 
 /// As [`convert`], but writes nothing yet. Events whose INTID exceeds `intid_bits` are left
@@ -84,7 +85,8 @@ pub(in crate::its) fn plan(
         mappings.devices.retain(|_, device| can_be_restored(device, memory));
     }
     let tables = tables.laid_out((from, to));
-    Ok(Plan { to, tables, converted: Converted { mappings, silent, moved, scratch } })
+    let places = mappings.places(to, tables, memory)?;
+    Ok(Plan { to, tables, places, converted: Converted { mappings, silent, moved, scratch } })
 }
 
 impl Plan {
@@ -93,13 +95,10 @@ impl Plan {
         &self.converted
     }
 
-    /// Writes the tables.
-    ///
-    /// # Errors
-    /// As [`Mappings::write`].
-    pub(crate) fn write(self, memory: &mut Memory) -> Result<Converted, ImageError> {
-        self.converted.mappings.write(self.to, self.tables, memory)?;
-        Ok(self.converted)
+    /// Writes the tables, to memory that is laid out as it was for the plan.
+    pub(crate) fn write(self, memory: &mut Memory) -> Converted {
+        self.converted.mappings.write_to(&self.places, self.to, self.tables, memory);
+        self.converted
     }
 }
 
