@@ -10,16 +10,19 @@
 //! | --- | --- |
 //! | `convert` | how are tables rewritten in another layout? |
 //! | `write` | which places do entries have, and what is written there? |
+//! | `overlap` | does one table spoil another? |
 //! | `error` | why can they not be? |
 
 mod convert;
 mod error;
+mod overlap;
 mod write;
 
 pub(crate) use convert::Plan;
-pub(super) use convert::plan;
 pub use convert::{Converted, convert};
-pub use error::{ImageError, Kind};
+pub(super) use convert::{Limits, plan};
+pub use error::{ImageError, Kind, Owner};
+pub(crate) use overlap::disjoint;
 
 use super::entry::Layout;
 use super::table::{Missing, PIECE, Table, zeros};

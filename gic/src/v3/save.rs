@@ -6,7 +6,7 @@ use super::redist::SavedRedistributor;
 use super::{GicV3, Implementation};
 use crate::Cpu;
 use crate::choice::lpi::PropertyTable;
-use crate::its::image::{Converted, ImageError, Plan};
+use crate::its::image::{Converted, ImageError, Plan, disjoint};
 use crate::its::{self, Its};
 use passim_model::{Memory, PhysAddr, Span};
 
@@ -86,12 +86,15 @@ impl GicV3 {
     ) -> Result<Vec<Option<Converted>>, ImageError> {
         let mut saved = self.save(memory);
         let (mut plans, mut scratch) = (Vec::new(), scratch);
+        let cpus = self.redistributors.len() as u16;
         let pairs = self.implementation.its.iter().zip(&to.its);
         for (saved, pair) in saved.its.iter_mut().zip(pairs) {
-            let plan = saved.plan(pair, scratch, memory)?;
+            let plan = saved.plan((pair, cpus), scratch, memory)?;
             scratch = plan.as_ref().map_or(scratch, |plan| plan.converted().scratch);
             plans.push(plan);
         }
+        // Also of two ITSs.
+        disjoint(plans.iter().flatten().flat_map(|plan| plan.extents(memory)).collect())?;
         let write = |plan: Option<Plan>| plan.map(|plan| plan.write(memory));
         let all = plans.into_iter().map(write).collect();
         *self = Self::restore(to, &saved, memory);

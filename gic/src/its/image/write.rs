@@ -19,7 +19,8 @@ impl Mappings {
     /// are listed too; events without a collection cannot be represented and are left unmapped.
     ///
     /// # Errors
-    /// [`ImageError::Abort`] and [`ImageError::NoRoom`]. Nothing is written then.
+    /// [`ImageError::Abort`], [`ImageError::NoRoom`] and [`ImageError::Shared`]. Nothing is written
+    /// then.
     pub fn write(
         &self,
         layout: Layout,
@@ -84,11 +85,22 @@ impl Mappings {
         let named = named.map(|icid| (icid, Layout::spell_unmapped_cte(icid)));
         let table = tables.of_collections(layout);
         let place = |(place, (icid, word)): (u64, (u16, u64))| {
-            let n = if list { place } else { u64::from(icid) };
-            let of = (Kind::Collection, u32::from(icid));
-            Ok((entry(table, n, (of, layout.cte_bytes()), memory)?, word))
+            let of = ((Kind::Collection, u32::from(icid)), layout.cte_bytes());
+            // Also in a list: KVM's vgic_its_restore_cte refuses a collection without a place in an
+            // array (vgic_its_check_id).
+            let at = entry(table, u64::from(icid), of, memory)?;
+            let at = if list { entry(table, place, of, memory)? } else { at };
+            Ok((at, word))
         };
-        (0..).zip(mapped.chain(named)).map(place).collect()
+        let places: Vec<_> =
+            (0..).zip(mapped.chain(named)).map(place).collect::<Result<_, ImageError>>()?;
+        // A list is read to the entry that ends it, if the table has room for that.
+        if let Some(Ok(end)) = table.map(|table| table.entry(places.len() as u64, memory))
+            && list
+        {
+            is_ram(end, layout.cte_bytes(), memory)?;
+        }
+        Ok(places)
     }
 
     fn device_places(
@@ -106,7 +118,17 @@ impl Mappings {
             let dte = Dte { itt: itt.get(), bits: *event_bits };
             Ok((at, layout.spell_dte(Some(dte), next.min(Layout::MOST_NEXT.0))))
         };
-        with_distance(self.devices.keys(), |id| id.get()).into_iter().map(place).collect()
+        let all = with_distance(self.devices.keys(), |id| id.get());
+        let places: Vec<_> = all.into_iter().map(place).collect::<Result<_, ImageError>>()?;
+        // Two entries of level 1 may name one page, whose entries are then those of two devices.
+        let mut written = BTreeMap::new();
+        for (device, &(at, word)) in self.devices.keys().zip(&places) {
+            let (first, before) = *written.entry(at).or_insert((*device, word));
+            if before != word {
+                return Err(ImageError::Shared(first, *device));
+            }
+        }
+        Ok(places)
     }
 }
 
