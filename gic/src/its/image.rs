@@ -9,18 +9,23 @@
 //! | room | question it answers |
 //! | --- | --- |
 //! | `convert` | how are tables rewritten in another layout? |
+//! | `write` | which places do entries have, and what is written there? |
+//! | `overlap` | does one table spoil another? |
 //! | `error` | why can they not be? |
 
 mod convert;
 mod error;
+mod overlap;
+mod write;
 
 pub(crate) use convert::Plan;
-pub(super) use convert::plan;
 pub use convert::{Converted, convert};
-pub use error::{ImageError, Kind};
+pub(super) use convert::{Limits, plan};
+pub use error::{ImageError, Kind, Owner};
+pub(crate) use overlap::disjoint;
 
-use super::entry::{Dte, Layout};
-use super::table::{Missing, PIECE, Table, clear, zero, zeros};
+use super::entry::Layout;
+use super::table::{Missing, PIECE, Table, zeros};
 use super::wire::Baser;
 use crate::Cpu;
 use core::fmt;
@@ -348,91 +353,12 @@ impl Mappings {
         (Found { mappings, silent: reader.silent }, read)
     }
 
-    /// Writes tables and clears their earlier contents. Distances, where the layout has them, lead
-    /// from each mapped entry to the next. In the KVM ABI, unmapped collections that events name
-    /// are listed too; events without a collection cannot be represented and are left unmapped.
-    ///
-    /// # Errors
-    /// [`ImageError::Abort`] and [`ImageError::NoRoom`].
-    pub fn write(
-        &self,
-        layout: Layout,
-        tables: Tables,
-        memory: &mut Memory,
-    ) -> Result<(), ImageError> {
-        if let Some(table) = tables.of_collections(layout) {
-            self.write_collections(layout, table, memory)?;
-        } else if let Some(icid) = self.collections.keys().next() {
-            return Err(ImageError::NoRoom(Kind::Collection, u32::from(*icid)));
-        }
-        if let Some(table) = tables.of_devices(layout) {
-            clear(table, memory);
-        }
-        for (device, next) in with_distance(self.devices.keys(), |id| id.get()) {
-            let number = device.get();
-            let no_room = ImageError::NoRoom(Kind::Device, number);
-            let table = tables.of_devices(layout).ok_or(no_room)?;
-            let at = match table.entry(u64::from(number), memory) {
-                Ok(at) => at,
-                Err(Missing::Abort(at)) => return Err(Abort(at).into()),
-                Err(Missing::NoPage | Missing::Beyond) => return Err(no_room),
-            };
-            let Device { itt, event_bits, events } = &self.devices[device];
-            let dte = Dte { itt: itt.get(), bits: *event_bits };
-            memory.store_u64(at, layout.spell_dte(Some(dte), next.min(Layout::MOST_NEXT.0)))?;
-            write_events(layout, *itt, *event_bits, events, memory)?;
-        }
-        Ok(())
-    }
-
-    fn write_collections(
-        &self,
-        layout: Layout,
-        table: Table,
-        memory: &mut Memory,
-    ) -> Result<(), ImageError> {
-        clear(table, memory);
-        let mapped = self.collections.iter();
-        let mapped = mapped.map(|(icid, cpu)| (*icid, layout.spell_cte(*icid, *cpu)));
-        let named = self.unmapped_collections().into_iter().filter(|_| layout.lists_collections());
-        let named = named.map(|icid| (icid, Layout::spell_unmapped_cte(icid)));
-        for (place, (icid, word)) in mapped.chain(named).enumerate() {
-            let n = if layout.lists_collections() { place as u64 } else { u64::from(icid) };
-            match table.entry(n, memory) {
-                Ok(at) => layout.store_cte(at, word, memory)?,
-                Err(Missing::Abort(at)) => return Err(Abort(at).into()),
-                Err(Missing::NoPage | Missing::Beyond) => {
-                    return Err(ImageError::NoRoom(Kind::Collection, u32::from(icid)));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Unmapped collections that events name.
     fn unmapped_collections(&self) -> BTreeSet<u16> {
         let events = self.devices.values().flat_map(|device| device.events.values());
         let icids = events.filter_map(|(_, icid)| *icid);
         icids.filter(|icid| !self.collections.contains_key(icid)).collect()
     }
-}
-
-fn write_events(
-    layout: Layout,
-    itt: PhysAddr,
-    bits: u32,
-    events: &BTreeMap<EventId, (IntId, Option<u16>)>,
-    memory: &mut Memory,
-) -> Result<(), ImageError> {
-    zero(itt, layout.ite_bytes() << bits, memory);
-    let said =
-        events.iter().filter_map(|(event, (lpi, icid))| Some((*event, (lpi.get(), (*icid)?))));
-    let said: BTreeMap<_, _> = said.collect();
-    for (event, next) in with_distance(said.keys(), |id| id.get()) {
-        let at = PhysAddr::new(itt.get() + u64::from(event.get()) * layout.ite_bytes());
-        layout.store_ite(at, Some(said[event]), next.min(Layout::MOST_NEXT.1), memory)?;
-    }
-    Ok(())
 }
 
 /// Each key with its distance to the next one, 0 for the last.

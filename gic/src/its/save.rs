@@ -1,7 +1,7 @@
 //! Saving an ITS and restoring another from it. [`Saved`] holds the state that is not in memory;
 //! the tables are in memory and move with it.
 
-use super::image::{Device, Found, ImageError, Mappings, Plan, Reading, Tables, plan};
+use super::image::{Device, Found, ImageError, Limits, Mappings, Plan, Reading, Tables, plan};
 use super::orphans::Orphans;
 use super::wire::{COLLECTIONS, DEVICES};
 use super::{Cache, FailedWrite, Implementation, Its, Layout, Registers, Report, Source};
@@ -34,7 +34,7 @@ impl Saved {
     /// As [`convert`](super::image::convert).
     pub(crate) fn plan(
         &mut self,
-        (from, to): (&Implementation, &Implementation),
+        ((from, to), cpus): ((&Implementation, &Implementation), u16),
         scratch: Option<Span<PhysAddr>>,
         memory: &Memory,
     ) -> Result<Option<Plan>, ImageError> {
@@ -59,8 +59,9 @@ impl Saved {
         let bits = (features.device_bits, features.event_bits);
         let basers = &self.registers.basers;
         let tables = Tables { devices: basers[DEVICES], collections: basers[COLLECTIONS] };
-        let bits = (bits, features.intid_bits);
-        let plan = plan(layouts, reading, tables, bits, scratch, memory)?;
+        let icid_bits = to.in_range().features.icid_bits();
+        let limits = Limits { bits, intid_bits: features.intid_bits, icid_bits, cpus };
+        let plan = plan(layouts, reading, tables, limits, scratch, memory)?;
         let Tables { devices, collections } = tables.laid_out(layouts);
         (self.registers.basers[DEVICES], self.registers.basers[COLLECTIONS]) =
             (devices, collections);

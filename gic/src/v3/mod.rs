@@ -65,7 +65,8 @@ use dist::{Distributor, Route};
 use passim_model::{Effect, IntId, Memory, Requester, event};
 use places::Places;
 use redist::Redistributor;
-use wire::{FIRST_LPI, LpiRegister, gicr};
+pub(crate) use wire::FIRST_LPI;
+use wire::{LpiRegister, gicr};
 
 /// Maximum number of CPUs of a modelled GICv3.
 pub const MOST_CPUS: usize = 512;

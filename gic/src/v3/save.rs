@@ -6,7 +6,7 @@ use super::redist::SavedRedistributor;
 use super::{GicV3, Implementation};
 use crate::Cpu;
 use crate::choice::lpi::PropertyTable;
-use crate::its::image::{Converted, ImageError};
+use crate::its::image::{Converted, ImageError, Plan, disjoint};
 use crate::its::{self, Its};
 use passim_model::{Memory, PhysAddr, Span};
 
@@ -76,8 +76,8 @@ impl GicV3 {
     /// software does not use and that belongs to the ITS afterwards.
     ///
     /// # Errors
-    /// [`ImageError`]. The GIC is unchanged; so are its tables, unless the error is that one has no
-    /// room for an entry.
+    /// [`ImageError`]. The GIC is unchanged, and so is memory, except that internal tables have been
+    /// saved in it, as before any conversion.
     pub fn convert(
         &mut self,
         to: Implementation,
@@ -86,16 +86,17 @@ impl GicV3 {
     ) -> Result<Vec<Option<Converted>>, ImageError> {
         let mut saved = self.save(memory);
         let (mut plans, mut scratch) = (Vec::new(), scratch);
+        let cpus = self.redistributors.len() as u16;
         let pairs = self.implementation.its.iter().zip(&to.its);
         for (saved, pair) in saved.its.iter_mut().zip(pairs) {
-            let plan = saved.plan(pair, scratch, memory)?;
+            let plan = saved.plan((pair, cpus), scratch, memory)?;
             scratch = plan.as_ref().map_or(scratch, |plan| plan.converted().scratch);
             plans.push(plan);
         }
-        let mut all = Vec::new();
-        for plan in plans {
-            all.push(plan.map(|plan| plan.write(memory)).transpose()?);
-        }
+        // Also of two ITSs.
+        disjoint(plans.iter().flatten().flat_map(|plan| plan.extents(memory)).collect())?;
+        let write = |plan: Option<Plan>| plan.map(|plan| plan.write(memory));
+        let all = plans.into_iter().map(write).collect();
         *self = Self::restore(to, &saved, memory);
         Ok(all)
     }

@@ -8,8 +8,12 @@
 //! no entry of the new layout can hold are refused.
 
 use super::super::entry::Layout;
+use super::super::table::Missing;
+use super::overlap::{Extent, disjoint};
+use super::write::Places;
 use super::{Device, Found, ImageError, Kind, Mappings, Reading, Silent, Tables};
-use passim_model::{DeviceId, Memory, PhysAddr, Span};
+use crate::v3::{FIRST_LPI, MOST_CPUS};
+use passim_model::{Abort, DeviceId, Memory, PhysAddr, Span};
 use std::collections::BTreeMap;
 
 /// IHI 0069 H 2.2: the maximum bits of an INTID.
@@ -17,6 +21,19 @@ const MOST_INTID_BITS: u32 = 24;
 
 /// The alignment of interrupt translation tables, and so the least distance between two.
 const ITT_LEAST: u64 = 256;
+
+/// The limits of the two ITSs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::its) struct Limits {
+    /// Bits of a DeviceID and of an EventID, in the old tables.
+    pub(in crate::its) bits: (u32, u32),
+    /// Bits of an INTID that the old ITS translates to.
+    pub(in crate::its) intid_bits: u32,
+    /// Bits of an ICID that the new ITS has.
+    pub(in crate::its) icid_bits: u32,
+    /// Number of CPUs.
+    pub(in crate::its) cpus: u16,
+}
 
 /// The result of a conversion.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +52,7 @@ pub struct Converted {
 pub(crate) struct Plan {
     to: Layout,
     tables: Tables,
+    places: Places,
     converted: Converted,
 }
 
@@ -44,8 +62,8 @@ pub(crate) struct Plan {
 ///
 /// # Errors
 /// As [`Mappings::read`] and [`Mappings::write`], [`ImageError::IttTooSmall`],
-/// [`ImageError::TooWide`] and [`ImageError::Scratch`]. Nothing is written unless
-/// [`Mappings::write`] is what fails.
+/// [`ImageError::TooWide`], [`ImageError::Overlap`] and [`ImageError::Scratch`]. Nothing is written
+/// then.
 pub fn convert(
     layouts: (Layout, Layout),
     tables: Tables,
@@ -57,49 +75,64 @@ pub fn convert(
         Layout::Kvm0 => Reading::ByDistance,
         Layout::Qemu | Layout::Gic600 => Reading::Every,
     };
-    let bits = (bits, MOST_INTID_BITS);
-    plan(layouts, reading, tables, bits, scratch, memory)?.write(memory)
+    let icid_bits = layouts.1.icid_bits();
+    let limits = Limits { bits, intid_bits: MOST_INTID_BITS, icid_bits, cpus: MOST_CPUS as u16 };
+    Ok(plan(layouts, reading, tables, limits, scratch, memory)?.write(memory))
 }
 
-/// As [`convert`], but writes nothing yet. Events whose INTID exceeds `intid_bits` are left
-/// unmapped.
+/// As [`convert`], but writes nothing yet. What the old ITS takes for unmapped stays so, since KVM
+/// would restore nothing with it: events whose INTID is no LPI, and collections at a CPU that does
+/// not exist.
 pub(in crate::its) fn plan(
     (from, to): (Layout, Layout),
     reading: Reading,
     tables: Tables,
-    (bits, intid_bits): ((u32, u32), u32),
+    limits: Limits,
     scratch: Option<Span<PhysAddr>>,
     memory: &Memory,
 ) -> Result<Plan, ImageError> {
+    let Limits { bits, intid_bits, icid_bits, cpus } = limits;
     let Found { mut mappings, silent } = Mappings::read(from, reading, tables, bits, memory)?;
     for device in mappings.devices.values_mut() {
-        device.events.retain(|_, (lpi, _)| u64::from(lpi.get()) >> intid_bits == 0);
+        device.events.retain(|_, (lpi, _)| {
+            lpi.get() >= FIRST_LPI && u64::from(lpi.get()) >> intid_bits == 0
+        });
     }
+    mappings.collections.retain(|_, cpu| cpu.get() < cpus);
     if let Some(scratch) = scratch {
         is_free(scratch, from, tables, &mappings, memory)?;
     }
     fits(&mappings, to)?;
+    mappings.has_collections(icid_bits)?;
     let (moved, scratch) = make_room(&mut mappings, (from, to), scratch)?;
     if to == Layout::Kvm0 {
         mappings.devices.retain(|_, device| can_be_restored(device, memory));
     }
     let tables = tables.laid_out((from, to));
-    Ok(Plan { to, tables, converted: Converted { mappings, silent, moved, scratch } })
+    let places = mappings.places(to, tables, memory)?;
+    if to == Layout::Kvm0 {
+        mappings.devices_can_be_restored(tables, memory)?;
+    }
+    mappings.share_as_one(to)?;
+    disjoint(mappings.extents(to, tables, memory))?;
+    Ok(Plan { to, tables, places, converted: Converted { mappings, silent, moved, scratch } })
 }
 
 impl Plan {
+    /// The memory that will be written.
+    pub(crate) fn extents(&self, memory: &Memory) -> Vec<Extent> {
+        self.converted.mappings.extents(self.to, self.tables, memory)
+    }
+
     /// The result, before it is written.
     pub(crate) fn converted(&self) -> &Converted {
         &self.converted
     }
 
-    /// Writes the tables.
-    ///
-    /// # Errors
-    /// As [`Mappings::write`].
-    pub(crate) fn write(self, memory: &mut Memory) -> Result<Converted, ImageError> {
-        self.converted.mappings.write(self.to, self.tables, memory)?;
-        Ok(self.converted)
+    /// Writes the tables, to memory that is laid out as it was for the plan.
+    pub(crate) fn write(self, memory: &mut Memory) -> Converted {
+        self.converted.mappings.write_to(&self.places, self.to, self.tables, memory);
+        self.converted
     }
 }
 
@@ -126,6 +159,43 @@ fn fits(mappings: &Mappings, to: Layout) -> Result<(), ImageError> {
         wide(Kind::Event, "collection", u32::from(icid.unwrap_or(0)), to.icid_bits())?;
     }
     Ok(())
+}
+
+impl Mappings {
+    /// Checks that the new ITS has every collection that is mapped, or that an event names.
+    fn has_collections(&self, icid_bits: u32) -> Result<(), ImageError> {
+        let named = self.unmapped_collections();
+        let mut all = self.collections.keys().chain(&named);
+        match all.find(|icid| u32::from(**icid) >> icid_bits.min(16) != 0) {
+            Some(&icid) => Err(ImageError::NoCollection(icid)),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that KVM's restore can read the device table, from its first entry to the last mapped
+    /// one, or to its end if there is none.
+    fn devices_can_be_restored(&self, tables: Tables, memory: &Memory) -> Result<(), ImageError> {
+        let Some(table) = tables.of_devices(Layout::Kvm0) else { return Ok(()) };
+        let last = self.devices.keys().next_back().map(|last| u64::from(last.get()) + 1);
+        let bound = last.unwrap_or(1 << 16).min(table.room());
+        let mut n = 0;
+        while n < bound {
+            let end = table.end_of_page(n).min(bound);
+            match table.entry(n, memory) {
+                Ok(at) => {
+                    let span = Span::from_size(at, (end - n) * table.entry_bytes());
+                    if !span.is_some_and(|span| memory.is_ram(span)) {
+                        return Err(Abort(at).into());
+                    }
+                }
+                Err(Missing::Abort(at)) => return Err(Abort(at).into()),
+                Err(Missing::NoPage) => {}
+                Err(Missing::Beyond) => break,
+            }
+            n = end;
+        }
+        Ok(())
+    }
 }
 
 /// Checks that the scratch memory is RAM, and that no table overlaps it.
@@ -160,15 +230,20 @@ fn make_room(
 ) -> Result<Moved, ImageError> {
     let mut next = scratch.map_or(0, |scratch| scratch.start().get().next_multiple_of(ITT_LEAST));
     let mut moved = BTreeMap::new();
-    let mut places: BTreeMap<(PhysAddr, u32), PhysAddr> = BTreeMap::new();
-    for (&device, entry) in &mut mappings.devices {
-        let Device { itt, event_bits, .. } = entry;
-        let has = (from.ite_bytes() << *event_bits).max(ITT_LEAST);
-        let wants = to.ite_bytes() << *event_bits;
+    let mut places: BTreeMap<PhysAddr, PhysAddr> = BTreeMap::new();
+    // Of devices that share a table the one with the most events says how large it is.
+    let mut bits: BTreeMap<PhysAddr, u32> = BTreeMap::new();
+    for Device { itt, event_bits, .. } in mappings.devices.values() {
+        let most = bits.entry(*itt).or_insert(0);
+        *most = (*most).max(*event_bits);
+    }
+    for (&device, Device { itt, .. }) in &mut mappings.devices {
+        let has = (from.ite_bytes() << bits[itt]).max(ITT_LEAST);
+        let wants = to.ite_bytes() << bits[itt];
         if wants <= has {
             continue;
         }
-        let place = match places.get(&(*itt, *event_bits)) {
+        let place = match places.get(itt) {
             Some(&place) => place,
             None => {
                 let span = Span::from_size(PhysAddr::new(next), wants);
@@ -177,7 +252,7 @@ fn make_room(
                     return Err(ImageError::IttTooSmall { device, has, wants });
                 };
                 next = span.last().get().saturating_add(1).next_multiple_of(ITT_LEAST);
-                places.insert((*itt, *event_bits), span.start());
+                places.insert(*itt, span.start());
                 span.start()
             }
         };

@@ -44,6 +44,15 @@ pub enum ImageError {
     /// The scratch memory is in use, or is not RAM.
     #[error("the scratch memory {0} is in use by a table, or not memory")]
     Scratch(Span<PhysAddr>),
+    /// A collection in use has a number that the other ITS does not have.
+    #[error("the other ITS has no collection {0}")]
+    NoCollection(u16),
+    /// Two devices share a table, of which they see parts that no entries serve both.
+    #[error("devices {0} and {1} share a table, whose entries cannot serve both")]
+    Shared(DeviceId, DeviceId),
+    /// Two tables overlap.
+    #[error("{0} and {1} overlap, and cannot both be rewritten")]
+    Overlap(Owner, Owner),
     /// A register has a value that the other ITS does not support.
     #[error("the other ITS has no {0}")]
     Register(&'static str),
@@ -67,6 +76,24 @@ impl fmt::Display for Kind {
             Self::Collection => "collection",
             Self::Event => "interrupt translation",
         })
+    }
+}
+
+/// A table, in errors.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Owner {
+    /// The device or collection table.
+    Table(Kind),
+    /// The interrupt translation table of a device.
+    Device(DeviceId),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(kind) => write!(f, "the {kind} table"),
+            Self::Device(device) => write!(f, "the table of device {device}"),
+        }
     }
 }
 

@@ -254,7 +254,7 @@ fn a_gic_moves_to_other_entries_and_back() {
 #[test]
 fn numbers_too_wide_are_refused() {
     let table = |at: u64, entry: u64| 1 << 63 | at | 2 << 8 | entry << 48;
-    let tables = Tables { devices: table(DEVICES, 7), collections: table(COLLECTIONS, 7) };
+    let tables = Tables { devices: table(DEVICES, 7), collections: table(COLLECTIONS, 7) | 2 };
     let of = |lpi, icid| {
         let mut mappings = Mappings::default();
         let events = BTreeMap::from([(EventId::new(1), (IntId::new(lpi), Some(icid)))]);
