@@ -89,7 +89,7 @@ fn a_frame_that_claims_no_spis_ends_the_probing_of_all() {
         let (mut machine, device) =
             with_frames(Profile::Linux6_12.policy(), vec![(FRAME, 64, 8), bad]);
         let fds = machine.eventfds(1);
-        assert_eq!(machine.enable(device, 0, &fds), Err(Errno::ENODEV));
+        assert_eq!(machine.enable(device, 0, &fds), Err(Errno::ENOTSUPP));
         assert_eq!(machine.kernel.take_verdicts()[0].rule.name, "frame-invalid");
     }
 }
