@@ -265,17 +265,27 @@ impl Untranslated {
     /// GIC-600's syndrome for a device's write: that of the same error of INT, or of a failed
     /// access.
     pub(super) fn of_a_write(self) -> Option<u32> {
-        let reason = match self {
-            Self::Disabled => return None,
-            Self::Abort(_) => return Some(ACCESS_FAILURE),
+        match self {
+            Self::Disabled => None,
+            Self::Abort(_) => Some(ACCESS_FAILURE),
+            _ => {
+                let syndrome = |reason| CommandError { opcode: opcode::INT, reason }.syndrome();
+                self.reason().map(syndrome)
+            }
+        }
+    }
+
+    /// Why a command fails that names what is not translated; `None` where no entry says so.
+    pub(super) fn reason(self) -> Option<Reason> {
+        Some(match self {
+            Self::Disabled | Self::Abort(_) => return None,
             Self::DeviceOutOfRange => Reason::DeviceOutOfRange,
             Self::UnmappedDevice => Reason::UnmappedDevice,
             Self::NoDevicePage => Reason::NoDevicePage,
             Self::EventOutOfRange => Reason::EventOutOfRange,
             Self::UnmappedEvent => Reason::UnmappedInterrupt,
             Self::UnmappedCollection => Reason::IteInvalid,
-        };
-        Some(CommandError { opcode: opcode::INT, reason }.syndrome())
+        })
     }
 }
 

@@ -31,15 +31,11 @@ impl From<passim_model::Abort> for Trouble {
 
 impl From<Untranslated> for Trouble {
     fn from(why: Untranslated) -> Self {
-        Self::Reason(match why {
-            Untranslated::Abort(at) => return Self::Abort(at),
-            Untranslated::DeviceOutOfRange => Reason::DeviceOutOfRange,
-            Untranslated::UnmappedDevice => Reason::UnmappedDevice,
-            Untranslated::NoDevicePage => Reason::NoDevicePage,
-            Untranslated::EventOutOfRange => Reason::EventOutOfRange,
-            Untranslated::UnmappedEvent | Untranslated::Disabled => Reason::UnmappedInterrupt,
-            Untranslated::UnmappedCollection => Reason::IteInvalid,
-        })
+        match why {
+            Untranslated::Abort(at) => Self::Abort(at),
+            // An ITS that is off performs no command.
+            _ => Self::Reason(why.reason().unwrap_or(Reason::UnmappedInterrupt)),
+        }
     }
 }
 
